@@ -1,0 +1,45 @@
+# make demo    install, run the main job on simulated data, open the dashboard (DASHBOARD=0: without it)
+# make test    install, run every test of the default suite
+# make check   format, lint, types, import order and tests
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DASHBOARD ?= 1
+ROWS ?= 50000
+
+.PHONY: install demo test test-all benchmark check format lint clean
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml requirements.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e ".[dev]"
+	touch $(INSTALLED)
+
+demo: $(INSTALLED)
+	$(BIN)/anomaly-cl demo --folder demo --rows $(ROWS) $(if $(filter 0,$(DASHBOARD)),--no-dashboard,)
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+test-all: $(INSTALLED)
+	$(BIN)/python -m pytest -m "not benchmark"
+
+benchmark: $(INSTALLED)
+	$(BIN)/python -m pytest -m benchmark -s
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test
+
+clean:
+	rm -rf $(VENV) demo artifacts build dist .pytest_cache .mypy_cache .ruff_cache
