@@ -1,0 +1,118 @@
+"""Exact nearest neighbours: the same numbers, bit for bit, however the queries are cut into chunks.
+
+A matrix product gives |x|^2 + |y|^2 - 2xy quickly, but rounds differently for every shape of matrix. So the quick way
+only proposes candidates; their distances are then summed column by column, and an error bound proves that no other row
+is nearer. Where the bound cannot prove it (ties), every row within the bound is measured.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+
+SPARE = 8  # candidates beyond k
+FEW_COLUMNS = 8  # up to here a k-d tree beats the matrix product
+CELLS = 1 << 20  # pairs of rows measured at once: what bounds the memory
+
+
+class ExactNeighbours:
+    """Euclidean neighbours among `bank` (rows, columns), finite; equal distances are ordered by first appearance.
+
+    Equal rows of the bank are kept once and counted, so that heavy duplication costs nothing.
+    """
+
+    def __init__(self, bank: np.ndarray):
+        # + 0.0 turns -0.0 into 0.0: equal rows must have equal bytes
+        _, first, group = np.unique(bank + np.zeros((), bank.dtype), axis=0, return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        group = rank[group.reshape(-1)]
+        self.members = np.argsort(group, kind="stable")  # bank rows, grouped by the distinct row they equal
+        self.counts = np.bincount(group)
+        self.starts = np.cumsum(self.counts) - self.counts
+        self.n_rows = len(bank)
+
+        rows = bank[first[order]].astype(np.float64)
+        self.columns = np.ascontiguousarray(rows.T)
+        self.centre = np.median(rows, axis=0)  # small numbers round less; a mean would follow a single huge value
+        self.centred = rows - self.centre
+        self.squares = np.square(self.centred).sum(axis=1)
+        algorithm = "kd_tree" if rows.shape[1] <= FEW_COLUMNS else "brute"
+        self.proposer = NearestNeighbors(algorithm=algorithm).fit(self.centred)
+
+    def query(self, X: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Distances (rows, k), nearest first, and bank positions (rows, k); k is lowered to the size of the bank."""
+        k = min(k, self.n_rows)
+        distances, indices = np.empty((len(X), k)), np.empty((len(X), k), dtype=np.intp)
+        step = max(1, CELLS // max(k * k, k + SPARE, len(self.columns)))
+        for start in range(0, len(X), step):
+            chunk = X[start:start + step].astype(np.float64)
+            squared, distinct = self._nearest_distinct(chunk, min(k, len(self.counts)))
+            distances[start:start + step], indices[start:start + step] = self._with_copies(squared, distinct, k)
+        return distances, indices
+
+    def _nearest_distinct(self, X: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Squared distances (rows, k) to the nearest distinct rows, and which they are."""
+        n_distinct = len(self.counts)
+        if len(X) * n_distinct <= CELLS:  # starting the threads of the proposer would take longer
+            return self._measure_all(X, k, None)
+        n_candidates = min(k + SPARE, n_distinct)
+        centred = X - self.centre
+        proposed, candidates = self.proposer.kneighbors(centred, n_candidates)
+        candidates.sort(axis=1)
+        squared = _squared_distances(self.columns, X, np.arange(len(X))[:, None], candidates)
+        order = np.argsort(squared, axis=1, kind="stable")[:, :k]
+        nearest, which = np.take_along_axis(squared, order, 1), np.take_along_axis(candidates, order, 1)
+        if n_candidates < n_distinct:
+            beyond = np.square(proposed[:, -1])  # the estimate of every other row is at least this
+            unproved = np.flatnonzero(beyond - self._rounding(centred, beyond) <= nearest[:, -1])
+            step = max(1, CELLS // n_distinct)
+            for start in range(0, len(unproved), step):
+                rows = unproved[start:start + step]
+                nearest[rows], which[rows] = self._measure_all(X[rows], k, nearest[rows, -1])
+        return nearest, which
+
+    def _measure_all(self, X: np.ndarray, k: int, limit: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """As _nearest_distinct, from all rows that the estimate, within its error, cannot rule out.
+
+        `limit` (rows,) bounds the k-th squared distance, where that is known.
+        """
+        centred = X - self.centre
+        estimate = np.square(centred).sum(axis=1)[:, None] + self.squares - 2 * (centred @ self.centred.T)
+        if limit is None:
+            kth = np.maximum(np.partition(estimate, k - 1, axis=1)[:, k - 1], 0)
+            limit = kth + self._rounding(centred, kth)
+        within = estimate <= (limit + self._rounding(centred, limit))[:, None]
+        row, which = np.divmod(np.flatnonzero(within), within.shape[1])  # several times quicker than np.nonzero
+        squared = _squared_distances(self.columns, X, row, which)
+        order = np.lexsort((which, squared, row))
+        counts = np.bincount(row, minlength=len(X))
+        take = order[(np.cumsum(counts) - counts)[:, None] + np.arange(k)]
+        return squared[take], which[take]
+
+    def _rounding(self, centred: np.ndarray, squared: np.ndarray) -> np.ndarray:
+        """How far the quick estimate of a squared distance of this size may be off, for each query.
+
+        It is off by at most c (|x|^2 + |y|^2) with c = O(columns * eps) (Higham 2002, section 3.1; 8 leaves room for
+        the centring and the root), and |y|^2 <= 2 |x|^2 + 2 |x - y|^2.
+        """
+        c = 8 * (len(self.columns) + 4) * np.finfo(np.float64).eps
+        return 3 * c * (np.square(centred).sum(axis=1) + squared)
+
+    def _with_copies(self, squared: np.ndarray, distinct: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Neighbours among all rows of the bank from those among its distinct rows."""
+        ends = np.cumsum(self.counts[distinct], axis=1)
+        place = np.arange(k)
+        slot = (ends[:, None, :] <= place[:, None]).sum(axis=2)
+        copy = place - np.take_along_axis(ends - self.counts[distinct], slot, 1)
+        chosen = np.take_along_axis(distinct, slot, 1)
+        return np.sqrt(np.take_along_axis(squared, slot, 1)), self.members[self.starts[chosen] + copy]
+
+
+def _squared_distances(columns: np.ndarray, X: np.ndarray, row: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """Squared distance of X[row] to bank row `which`, elementwise; added column by column, so the order is fixed."""
+    total = np.zeros(which.shape)
+    for column, x in zip(columns, X.T, strict=True):
+        total += np.square(column[which] - x[row])
+    return total
