@@ -1,0 +1,17 @@
+"""Simulated data with known anomalies, so that demos and tests need no download: what users import."""
+
+from anomaly_cl.datasets.frauds import FRAUD_KINDS
+from anomaly_cl.datasets.sensor_anomalies import SENSOR_ANOMALIES
+from anomaly_cl.datasets.sensors import sensors_table, simulate_sensors
+from anomaly_cl.datasets.transactions import simulate_transactions, transactions_table
+from anomaly_cl.datasets.write import write_simulated
+
+__all__ = [
+    "FRAUD_KINDS",
+    "SENSOR_ANOMALIES",
+    "sensors_table",
+    "simulate_sensors",
+    "simulate_transactions",
+    "transactions_table",
+    "write_simulated",
+]

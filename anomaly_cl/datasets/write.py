@@ -1,0 +1,57 @@
+"""Simulated rows as a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from anomaly_cl.datasets.sensors import simulate_sensors
+from anomaly_cl.datasets.transactions import simulate_transactions
+from anomaly_cl.errors import UsageError
+from anomaly_cl.table.write import ParquetWriter
+
+_SUBJECTS: dict[str, Callable[[int, int], pa.RecordBatchReader]] = {
+    "transactions": simulate_transactions,
+    "sensors": simulate_sensors,
+}
+
+
+def write_simulated(
+    subject: str, path: str | Path, rows: int, seed: int, done: Callable[[int], object] = lambda rows: None
+) -> None:
+    """Write `rows` rows of "transactions" or "sensors" to a .csv or .parquet file, which appears only when complete.
+
+    `done` is told the number of rows written so far. Memory stays bounded. Raises UsageError for another subject or
+    ending, a folder that does not exist, or numbers that cannot be meant.
+    """
+    path = Path(path)
+    if subject not in _SUBJECTS:
+        raise UsageError(f"what is simulated is one of {list(_SUBJECTS)}", f"it is {subject!r}", "choose one of them")
+    if path.suffix not in (".csv", ".parquet"):
+        raise UsageError("simulated rows are written as .csv or .parquet", f"the file is {path.name!r}", "rename it")
+    reader = _SUBJECTS[subject](rows, seed)
+    written = 0
+    with (ParquetWriter(path, reader.schema) if path.suffix == ".parquet" else _csv(path, reader.schema)) as file:
+        for batch in reader:
+            file.write(batch)
+            written += batch.num_rows
+            done(written)
+
+
+@contextmanager
+def _csv(path: Path, schema: pa.Schema) -> Iterator[pa_csv.CSVWriter]:
+    if not path.parent.is_dir():
+        raise UsageError("the folder to write to must exist", f"there is no {path.parent}", "create it")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    plain = pa_csv.WriteOptions(quoting_style="none", quoting_header="none")  # no simulated text needs quotes
+    try:
+        with pa_csv.CSVWriter(partial, schema, write_options=plain) as file:
+            yield file
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
