@@ -1,0 +1,197 @@
+"""Pretraining from arrays to encoder: seeds, the Lightning Trainer, early stopping, best weights, collapse."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from inspect import signature
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, EarlyStopping
+from torch import Tensor
+
+from anomaly_cl.encoders.embed import embed
+from anomaly_cl.encoders.encoder import Encoder
+from anomaly_cl.encoders.state import encoder_from_state, encoder_state
+from anomaly_cl.errors import InputError, ModelError, UsageError
+from anomaly_cl.pretraining.batches import training_loader, validation_loader
+from anomaly_cl.pretraining.collapse import PROBE_ROWS, check_not_collapsed
+from anomaly_cl.pretraining.module import ContrastiveModule
+from anomaly_cl.pretraining.settings import TrainingSettings
+from anomaly_cl.pretraining.simclr import SimCLR
+
+__all__ = ["METHODS", "PretrainResult", "TrainingSettings", "embed", "encoder_from_state", "encoder_state", "pretrain"]
+
+METHODS: dict[str, type[ContrastiveModule]] = {"simclr": SimCLR}
+FEWEST_ROWS = 8  # of each part; fewer hold nothing to contrast with
+DEFAULTS = TrainingSettings()
+OWN_OPTIONS = ("max_epochs", "max_steps")
+METRICS = ("train_loss", "val_loss", "rank", "spread")
+
+
+@dataclass(frozen=True)
+class PretrainResult:
+    """An encoder on the CPU in evaluation mode, and how it came about.
+
+    `history` has a dict an epoch: epoch (from 0), train_loss, val_loss, rank, spread. `untrained_because` says why the
+    encoder is the untrained one, which is raw geometry; it is empty after training.
+    """
+
+    encoder: Encoder
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int | None = None
+    untrained_because: str = ""
+
+    @property
+    def trained(self) -> bool:
+        return not self.untrained_because
+
+    @property
+    def stopped_epoch(self) -> int | None:
+        """The last epoch that was run (from 0), or None."""
+        return len(self.history) - 1 if self.history else None
+
+
+def pretrain(
+    method: str,
+    rows: np.ndarray,
+    held_out: np.ndarray,
+    column_of: np.ndarray,
+    *,
+    seed: int,
+    settings: TrainingSettings = DEFAULTS,
+    trainer_options: Mapping[str, Any] | None = None,
+) -> PretrainResult:
+    """Train an encoder by one of METHODS on normal rows (n, width), stopping early on other normal rows `held_out`.
+
+    `column_of` (width,) names the input column of each output. Everything random comes from `seed`; torch's global
+    generators are left as they were. `trainer_options` go to `pytorch_lightning.Trainer` (accelerator, devices,
+    strategy, logger, enable_progress_bar, callbacks ...); without them nothing is printed or written. With fewer than 8
+    rows in either part, or rows that are all alike, there is nothing to contrast: the untrained encoder is returned.
+
+    Raises UsageError for an unknown method or option or for shapes that do not fit, InputError for numbers that are not
+    finite, and ModelError if the run diverged or collapsed.
+    """
+    if method not in METHODS:
+        raise UsageError(f"the pretraining method is among {sorted(METHODS)}", f"it is {method!r}", "choose one")
+    training, validation = _checked(rows, held_out, column_of)
+    weight_seed, view_seed, order_seed = _child_seeds(seed, 3)
+    with torch.random.fork_rng():
+        torch.manual_seed(weight_seed)
+        module = METHODS[method].from_settings(torch.tensor(column_of, dtype=torch.long), settings, view_seed)
+        record = _Record()
+        trainer = _trainer(settings, record, trainer_options or {})
+        reason = _nothing_to_contrast(training, validation)
+        if reason:
+            return PretrainResult(module.encoder.eval(), untrained_because=reason)
+        with _quiet():
+            trainer.fit(
+                module,
+                training_loader(training, settings.batch_size, settings.epoch_steps, order_seed),
+                validation_loader(validation, settings.batch_size),
+            )
+    if not record.history:
+        raise UsageError("training must end at least one epoch, in this process", f"none ended with {trainer_options}",
+                         "choose another strategy, or give it more time")
+    _check_finite(record.history)
+    module.load_state_dict(record.best_state)
+    encoder = module.encoder.cpu().eval()
+    probe = validation[:PROBE_ROWS]
+    check_not_collapsed(probe, torch.from_numpy(embed(encoder, probe.numpy())))
+    return PretrainResult(encoder, record.history, record.best_epoch)
+
+
+class _Record(Callback):
+    """Keeps each epoch's numbers, and the weights of the epoch with the least loss on held-out rows."""
+
+    def __init__(self) -> None:
+        self.history: list[dict[str, float]] = []
+        self.best_epoch: int | None = None
+        self.best_state: dict[str, Tensor] = {}
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        lacking = sorted(set(METRICS) - set(trainer.callback_metrics))
+        if lacking:
+            raise UsageError("every epoch ends with a validation", f"epoch {trainer.current_epoch} has no {lacking}",
+                             "leave out the trainer options that skip batches or validations")
+        numbers = {name: float(trainer.callback_metrics[name]) for name in METRICS}
+        self.history.append({"epoch": trainer.current_epoch} | numbers)
+        if self.best_epoch is None or numbers["val_loss"] < self.history[self.best_epoch]["val_loss"]:
+            self.best_epoch, self.best_state = trainer.current_epoch, copy.deepcopy(pl_module.state_dict())
+
+
+def _trainer(settings: TrainingSettings, record: _Record, options: Mapping[str, Any]) -> pl.Trainer:
+    unknown = sorted(set(options) - set(signature(pl.Trainer).parameters))
+    own = sorted(set(options) & set(OWN_OPTIONS))
+    if unknown or own:
+        raise UsageError(f"trainer options are arguments of pytorch_lightning.Trainer other than {list(OWN_OPTIONS)}",
+                         f"found {unknown + own}", "correct the name, or use TrainingSettings")
+    given = options.get("callbacks") or []
+    stopping = EarlyStopping("val_loss", patience=settings.patience)
+    defaults = {
+        "devices": 1, "logger": False, "enable_checkpointing": False, "enable_model_summary": False,
+        "enable_progress_bar": False, "num_sanity_val_steps": 0, "gradient_clip_val": 1.0,
+        "log_every_n_steps": settings.epoch_steps,
+    }
+    own_options = {
+        "max_epochs": settings.epochs,
+        "callbacks": [*(given if isinstance(given, Sequence) else [given]), record, stopping],
+    }
+    with _quiet():
+        return pl.Trainer(**(defaults | dict(options) | own_options))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Lightning's notes on hardware, and without warnings of what neither we nor the user can mend."""
+    log = logging.getLogger("pytorch_lightning.utilities.rank_zero")
+    level = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*does not have many workers")  # rows in memory need none
+            warnings.filterwarnings("ignore", message=".*LeafSpec")  # between Lightning and torch
+            yield
+    finally:
+        log.setLevel(level)
+
+
+def _checked(rows: np.ndarray, held_out: np.ndarray, column_of: np.ndarray) -> tuple[Tensor, Tensor]:
+    shapes = np.shape(rows), np.shape(held_out), np.shape(column_of)
+    if [len(shape) for shape in shapes] != [2, 2, 1] or len({shape[-1] for shape in shapes}) > 1 or not shapes[2][0]:
+        raise UsageError("rows (n, width), held-out rows (m, width) and column_of (width,) have one width, above 0",
+                         f"found {shapes}", "encode both parts with the same features")
+    for matrix, name in ((rows, "training"), (held_out, "held-out")):
+        if not np.isfinite(matrix).all():
+            raise InputError(f"{name} rows must be finite", f"{(~np.isfinite(matrix)).sum()} values are not",
+                             "encode the rows with TableEncoder, or leave them out")
+    return torch.tensor(rows, dtype=torch.float32), torch.tensor(held_out, dtype=torch.float32)
+
+
+def _child_seeds(seed: int, n: int) -> list[int]:
+    if seed < 0:
+        raise UsageError("a seed is not negative", f"it is {seed}", "use for example 0")
+    return [int(child) for child in np.random.SeedSequence(seed).generate_state(n)]
+
+
+def _nothing_to_contrast(training: Tensor, validation: Tensor) -> str:
+    if min(len(training), len(validation)) < FEWEST_ROWS:
+        return f"{len(training)} training and {len(validation)} held-out rows; each needs at least {FEWEST_ROWS}"
+    if (training == training[0]).all() or (validation == validation[0]).all():
+        return "all rows of a part are alike"
+    return ""
+
+
+def _check_finite(history: list[dict[str, float]]) -> None:
+    for numbers in history:
+        if not all(map(math.isfinite, numbers.values())):
+            raise ModelError("losses must stay finite", f"training diverged in epoch {numbers['epoch']}: {numbers}",
+                             "lower the learning rate, or look for extreme values in the rows")

@@ -1,0 +1,57 @@
+"""What a user may set about pretraining, whichever method runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anomaly_cl.errors import UsageError
+from anomaly_cl.views.tabular import Compose, ResampleCells, View
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Settings of `pretrain`; the defaults fit a CPU.
+
+    An epoch is `steps_per_epoch` batches, whatever the number of rows, so that patience and history mean the same for a
+    hundred rows and for a million. Training ends after `max_epochs`, or after the last whole epoch within `max_steps`,
+    or when the loss on the held-out rows has not fallen for `patience` epochs. `views` makes the two sides of a
+    positive pair; views and temperature are those of SCARF (Bahri et al. 2022: one side as it is, 60 % of the cells of
+    the other resampled). `max_steps` is a dial from raw geometry to discrimination: embeddings of 25 to 100 steps rank
+    anomalies of tables better than raw distances do, of several hundred worse. `embedding_size` None keeps the width of
+    the rows.
+    """
+
+    max_epochs: int = 50
+    max_steps: int = 100
+    steps_per_epoch: int = 10
+    patience: int = 3
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    temperature: float = 1.0
+    views: tuple[View, View] = (Compose(), ResampleCells(0.6))
+    embedding_size: int | None = None
+    encoder_width: int = 256
+    encoder_depth: int = 2
+
+    def __post_init__(self) -> None:
+        at_least = {"max_epochs": 1, "max_steps": 1, "steps_per_epoch": 1, "patience": 1, "batch_size": 2,
+                    "weight_decay": 0, "encoder_width": 1, "encoder_depth": 0}
+        for name, least in at_least.items():
+            value = getattr(self, name)
+            if not value >= least:
+                raise UsageError(f"the training setting {name!r} is at least {least}", f"it is {value}", "raise it")
+        for name in ("learning_rate", "temperature"):
+            value = getattr(self, name)
+            if not 0 < value < float("inf"):
+                raise UsageError(f"the training setting {name!r} is above 0 and finite", f"it is {value}", "correct it")
+
+    @property
+    def epoch_steps(self) -> int:
+        """Steps of one epoch: `steps_per_epoch`, or `max_steps` where that is less."""
+        return min(self.steps_per_epoch, self.max_steps)
+
+    @property
+    def epochs(self) -> int:
+        """The most epochs that training may take."""
+        return min(self.max_epochs, self.max_steps // self.epoch_steps)
