@@ -1,0 +1,94 @@
+"""Which rows a DuckDB condition keeps."""
+
+from __future__ import annotations
+
+import json
+from types import TracebackType
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from anomaly_cl.errors import UsageError
+
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": False, "autoload_known_extensions": False, "autoinstall_known_extensions": False,
+    "python_enable_replacements": False, "threads": 1, "lock_configuration": True,
+}
+
+
+class RowFilter:
+    """A condition such as "TX_FRAUD = 0 AND TX_DATETIME < '2018-08-01'" over the columns of a table.
+
+    It is evaluated in a database of its own that can reach neither files nor the network. Raises UsageError unless
+    the condition is one boolean expression over known columns, without subqueries, aggregates or windows: whether a
+    row is kept depends on that row alone.
+    """
+
+    def __init__(self, condition: str, columns: pa.Schema):
+        self.condition = condition
+        with duckdb.connect(":memory:", config=_SETTINGS) as connection:
+            used = _columns_used(connection, condition)
+            self._columns = [name for name in columns.names if name.lower() in used]
+            # DuckDB needs at least one column, to know how many rows there are.
+            self._columns = self._columns or columns.names[:1]
+            self._check(connection, columns)
+
+    def __enter__(self) -> RowFilter:
+        self._connection = duckdb.connect(":memory:", config=_SETTINGS)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self._connection.close()
+
+    def keeps(self, rows: pa.RecordBatch) -> np.ndarray:
+        """Boolean mask of the rows for which the condition is true (neither false nor NULL)."""
+        self._connection.register("rows", pa.Table.from_batches([rows.select(self._columns)]))
+        query = f"SELECT coalesce((\n{self.condition}\n), false) AS keep FROM rows"
+        try:
+            return np.asarray(self._connection.execute(query).fetchnumpy()["keep"], dtype=bool)
+        except duckdb.Error as error:
+            raise _refused(self.condition, error) from error
+
+    def _check(self, connection: duckdb.DuckDBPyConnection, columns: pa.Schema) -> None:
+        empty = columns.empty_table().select(self._columns)
+        connection.register("rows", empty)
+        try:
+            connection.execute(f"SELECT 1 FROM rows WHERE (\n{self.condition}\n)")
+            kind = connection.execute(f"DESCRIBE SELECT (\n{self.condition}\n) FROM rows").fetchall()[0][1]
+        except duckdb.BinderException as error:
+            raise UsageError("a row filter uses columns of the input, row by row", str(error).splitlines()[0],
+                             f"the columns are {columns.names}") from error
+        except duckdb.Error as error:
+            raise _refused(self.condition, error) from error
+        if kind != "BOOLEAN":
+            raise UsageError("a row filter must be true or false", f"{self.condition!r} is of type {kind}",
+                             "compare it with something")
+
+
+def _columns_used(connection: duckdb.DuckDBPyConnection, condition: str) -> set[str]:
+    """Lower-case names of the columns in the condition, after checking that it is one expression."""
+    # Bare, brackets cannot close what the query opened; in brackets, nothing but an expression can stand.
+    for query in (f"SELECT 1 FROM rows WHERE {condition}", f"SELECT 1 FROM rows WHERE (\n{condition}\n)"):
+        parsed = json.loads(connection.execute("SELECT json_serialize_sql(?)", [query]).fetchall()[0][0])
+        if parsed["error"] or len(parsed["statements"]) != 1:
+            said = parsed.get("error_message", "it is more than one statement")
+            raise UsageError("a row filter must be one DuckDB condition", f"{condition!r}: {said}",
+                             "write for example \"amount > 0 AND day < '2018-08-01'\"")
+    nodes = list(_nodes(parsed["statements"][0]["node"]["where_clause"]))
+    if any(node.get("class") == "SUBQUERY" for node in nodes):
+        raise UsageError("a row filter must not hold a subquery", repr(condition), "compare columns with constants")
+    return {part.lower() for node in nodes for part in node.get("column_names", ())}
+
+
+def _nodes(tree: Any) -> list[dict[str, Any]]:
+    children = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
+    below = [node for child in children for node in _nodes(child)]
+    return [tree, *below] if isinstance(tree, dict) else below
+
+
+def _refused(condition: str, error: duckdb.Error) -> UsageError:
+    return UsageError("a row filter must be a condition that DuckDB can evaluate",
+                      f"{condition!r}: {str(error).splitlines()[0]}", "correct the condition")
