@@ -37,7 +37,7 @@ _ARRAY = "$array"
 def save_model(folder: str | Path, state: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> None:
     """Write a model folder; a model that stands there already is replaced, anything else is refused.
 
-    `state` is a nested dict of JSON values with NumPy arrays as leaves; `tables` are Arrow files by name without suffix.
+    `state` is a nested dict of JSON values with NumPy arrays as leaves; `tables` are Arrow files by stem.
     Raises UsageError if the folder holds something other than a model.
     """
     folder = Path(folder)

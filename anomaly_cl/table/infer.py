@@ -19,6 +19,7 @@ from anomaly_cl.table.trend import grows_with, has_regular_steps, is_strict
 _FEW_LABELS = 20
 _FEW_THINGS = 20
 _FEW_CODES = 50
+_MANY_PHRASES = 500  # phrases of several words: from here on they are text, alike or not letter by letter
 _FEW_CATEGORIES = 100
 _KEY_RANKS = {Naming.RECORD: 4, Naming.ENTITY: 3, Naming.CODE: 2, Naming.THING: 1, None: 1}
 
@@ -142,7 +143,8 @@ def _text(profile: Profile) -> _Proposal:
             return _names_record(profile, naming)
         if profile.is_hashed or (profile.is_coded and profile.n_distinct > _FEW_CODES):
             return _entity(profile)
-    if profile.share_distinct > 0.5 and (wordy or not profile.is_small):
+    many_phrases = wordy and profile.n_distinct > _MANY_PHRASES
+    if many_phrases or (profile.share_distinct > 0.5 and (wordy or not profile.is_small)):
         return _Proposal(Role.FEATURE, f"free text ({_values(profile)})", Kind.TEXT)
     return _Proposal(Role.FEATURE, _constant(profile) or f"category ({_values(profile)})")
 

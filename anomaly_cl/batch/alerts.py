@@ -1,0 +1,119 @@
+"""From scored rows to alerts: the rows that a policy may still pick, and their way into the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from anomaly_cl.alerts.models import Alert, Run
+from anomaly_cl.alerts.store import AddedRun, alert_id, json_value, open_store, run_id
+from anomaly_cl.detectors.scored import Scores
+from anomaly_cl.detectors.tabular import TabularDetector
+from anomaly_cl.schema import Role, Schema
+from anomaly_cl.scoring.thresholds import Policy
+from anomaly_cl.table.read import Batch
+
+NEIGHBOURS = 5
+CHUNK = 1_000
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Rows that are, or may become, alerts: in input order, with their scores."""
+
+    row_numbers: np.ndarray
+    rows: pa.Table
+    scores: Scores
+
+    def take(self, index: np.ndarray) -> Candidates:
+        picked = {name: getattr(self.scores, name)[index] for name in Scores.__dataclass_fields__}
+        return Candidates(self.row_numbers[index], self.rows.take(pa.array(index)), Scores(**picked))
+
+
+class AlertPool:
+    """Keeps only the rows that the policy may pick, so that one pass over any input is enough."""
+
+    def __init__(self, policy: Policy, rows: pa.Schema):
+        self.policy = policy
+        self.parts = [Candidates(np.zeros(0, np.int64), rows.empty_table(), Scores(*[np.zeros(0)] * 4))]
+        self.kept = 0
+
+    def add(self, batch: Batch, scores: Scores) -> None:
+        """Consider scored rows."""
+        part = Candidates(batch.row_numbers, pa.Table.from_batches([batch.rows]), scores)
+        self.parts.append(self._picked(part))
+        if sum(len(part.row_numbers) for part in self.parts) > 2 * self.kept + CHUNK:
+            self.parts = [self.alerts()]
+            self.kept = len(self.parts[0].row_numbers)
+
+    def alerts(self) -> Candidates:
+        """The alerts among all rows seen so far."""
+        scores = {name: np.concatenate([getattr(part.scores, name) for part in self.parts])
+                  for name in Scores.__dataclass_fields__}
+        return self._picked(Candidates(np.concatenate([part.row_numbers for part in self.parts]),
+                                       pa.concat_tables([part.rows for part in self.parts]), Scores(**scores)))
+
+    def _picked(self, part: Candidates) -> Candidates:
+        return part.take(np.flatnonzero(self.policy.alerts(part.scores.p_value, part.scores.score)))
+
+
+def store_alerts(
+    url: str, detector: TabularDetector, run: Run, alerts: Candidates, reasons: dict[int, list[dict[str, Any]]]
+) -> AddedRun:
+    """Add a run and its alerts to the store at `url`; what is there already stays as it is."""
+    store = open_store(url)
+    try:
+        return store.add_run(run, _stored(detector, run, alerts, reasons))
+    finally:
+        store.close()
+
+
+def describe_run(manifest: dict[str, Any], input_hash: str, summary: dict[str, Any]) -> Run:
+    """The run that a manifest tells of."""
+    rows, where = manifest["rows"], manifest["input"]["where"]
+    return Run(
+        id=run_id(manifest["model_id"], input_hash, where, manifest["policy"]), model_id=manifest["model_id"],
+        input_name=manifest["input"]["name"], input_hash=input_hash, where_clause=where, policy=manifest["policy"],
+        rows_in=rows["in"], rows_scored=rows["scored"], rows_rejected=rows["rejected"],
+        alerts_raised=manifest["alerts"], summary=summary, created_at=_now(),
+    )
+
+
+def _stored(
+    detector: TabularDetector, run: Run, alerts: Candidates, reasons: dict[int, list[dict[str, Any]]]
+) -> Iterator[Alert]:
+    schema, typical = detector.schema_, json_value(detector.encoder_.typical())
+    shown = [column.name for column in schema.required]
+    for start in range(0, len(alerts.row_numbers), CHUNK):
+        part = alerts.take(np.arange(start, min(start + CHUNK, len(alerts.row_numbers))))
+        rows = part.rows.select(shown)
+        neighbours = detector.neighbours(rows, NEIGHBOURS)
+        for i, record in enumerate(rows.to_pylist()):
+            number = int(part.row_numbers[i])
+            key, entities, occurred_at = _names(record, schema)
+            segment = schema.only(Role.SEGMENT)
+            yield Alert(
+                id=alert_id(run.model_id, key, run.input_hash, number), run_id=run.id, row_number=number, key=key,
+                name=" ".join(str(value) for value in [key, *entities.values()] if value is not None),
+                occurred_at=occurred_at, segment=None if segment is None else str(record[segment]),
+                **{name: float(getattr(part.scores, name)[i]) for name in Scores.__dataclass_fields__},
+                entities=json_value(entities), record=json_value(record), typical=typical, reasons=reasons[number],
+                neighbours=json_value(neighbours[i]), verdict=None, created_at=_now(),
+            )
+
+
+def _names(record: dict[str, Any], schema: Schema) -> tuple[str | None, dict[str, Any], datetime | None]:
+    """Key as text, entities, and time of a record."""
+    key_column, time = schema.only(Role.KEY), schema.only(Role.TIME)
+    key = None if key_column is None else record[key_column]
+    entities = {column.name: record[column.name] for column in schema.with_role(Role.ENTITY)}
+    return None if key is None else str(key), entities, record[time] if time else None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)

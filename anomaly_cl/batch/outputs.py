@@ -1,0 +1,105 @@
+"""The files that one scoring writes: their names, and the passes that fill them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from anomaly_cl.detectors.scored import REASONS, SCORED, Scores, naming_columns, score_columns
+from anomaly_cl.errors import UsageError
+from anomaly_cl.schema import Schema
+from anomaly_cl.table.conform import Rejected
+from anomaly_cl.table.read import Batch
+from anomaly_cl.table.write import ParquetWriter
+
+ROW_NUMBER = "row_number"
+AFTER_POLICY = ("alert", "reasons")
+REJECTS = pa.schema([(ROW_NUMBER, pa.int64()), ("column", pa.string()), ("rule", pa.string()),
+                     ("raw_value", pa.string()), ("file", pa.string())])
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The scored file, and beside it the rejected rows, the manifest, and a draft that is gone in the end."""
+
+    scored: Path
+    rejects: Path
+    manifest: Path
+    draft: Path
+
+    @classmethod
+    def beside(cls, out: str | Path) -> Outputs:
+        """Names made from that of the scored file; raises UsageError unless it is a .parquet file in a folder."""
+        out = Path(out)
+        if out.suffix != ".parquet" or out.is_dir() or not out.parent.is_dir():
+            raise UsageError("the scored file is a .parquet file in a folder that exists", f"the name is {str(out)!r}",
+                             "write for example scored.parquet")
+        draft = out.with_name(f".{out.name}.{os.getpid()}.draft")
+        return cls(out, out.with_suffix(".rejects.parquet"), out.with_suffix(".manifest.json"), draft)
+
+
+def scored_schema(rows: pa.Schema, schema: Schema, keep: Sequence[str]) -> pa.Schema:
+    """Arrow schema of the scored file: row number, naming columns, columns to keep, and what scoring adds.
+
+    Raises UsageError if a column to keep is not in the input, or is named like one that scoring adds.
+    """
+    names = list(dict.fromkeys([*naming_columns(schema), *keep]))
+    if lacking := [name for name in keep if name not in rows.names]:
+        raise UsageError("columns to keep must be in the input", f"it lacks {lacking}", f"choose among {rows.names}")
+    if taken := sorted({ROW_NUMBER, *SCORED} & set(names)):
+        raise UsageError(f"the scored file's own columns are {[ROW_NUMBER, *SCORED]}", f"the input has {taken} too",
+                         "rename the columns, or give them the role ignore")
+    fields = [(ROW_NUMBER, pa.int64()), *((name, rows.field(name).type) for name in names), *SCORED.items()]
+    return pa.schema(fields)
+
+
+def draft_schema(scored: pa.Schema) -> pa.Schema:
+    """The scored file's schema without the columns that need the policy."""
+    return pa.schema([field for field in scored if field.name not in AFTER_POLICY])
+
+
+def draft_rows(batch: Batch, scores: Scores, draft: pa.Schema, schema: Schema, model_id: str) -> pa.Table:
+    """Scored rows before the policy."""
+    added = {ROW_NUMBER: pa.array(batch.row_numbers), **score_columns(scores, batch.rows, schema, model_id)}
+    return pa.table([added[name] if name in added else batch.rows.column(name) for name in draft.names], schema=draft)
+
+
+def finish_draft(draft: Path, scored: Path, schema: pa.Schema, reasons: dict[int, list[dict[str, Any]]]) -> None:
+    """Second pass: the draft's rows with their alert and reasons; `reasons` by row number, of the alerts only."""
+    alerts = np.fromiter(reasons, np.int64, len(reasons))
+    with pq.ParquetFile(draft) as source, ParquetWriter(scored, schema) as writer:
+        for rows in source.iter_batches():
+            numbers = rows.column(ROW_NUMBER).to_numpy()
+            mask = np.isin(numbers, alerts)
+            texts = [reasons[number] if alert else None for number, alert in zip(numbers.tolist(), mask, strict=True)]
+            added = {"alert": pa.array(mask), "reasons": pa.array(texts, REASONS)}
+            writer.write(pa.table([added.get(name) if name in added else rows.column(name)
+                                   for name in schema.names], schema=schema))
+
+
+def reject_rows(rejected: Sequence[Rejected]) -> pa.Table:
+    """Rejected rows as a table."""
+    columns = {name: [getattr(row, name) for row in rejected] for name in REJECTS.names}
+    return pa.table(columns, schema=REJECTS)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON beside the name, then rename."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+def sha256_of(path: str | Path) -> str:
+    """Digest of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

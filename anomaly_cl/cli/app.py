@@ -1,0 +1,32 @@
+"""The commands under one name, and how errors are told."""
+
+from __future__ import annotations
+
+import typer
+
+from anomaly_cl.cli.dashboard import dashboard
+from anomaly_cl.cli.demo import demo
+from anomaly_cl.cli.evaluate import evaluate
+from anomaly_cl.cli.fit import fit
+from anomaly_cl.cli.inspect import inspect
+from anomaly_cl.cli.schema import schema
+from anomaly_cl.cli.score import score
+from anomaly_cl.cli.screen import errors
+from anomaly_cl.cli.simulate import simulate
+from anomaly_cl.errors import AnomalyCLError
+
+app = typer.Typer(
+    name="anomaly-cl", no_args_is_help=True, add_completion=False, rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Anomalies and fraud without labels: learn normal rows, score a file, work through the alerts.",
+    epilog="Exit codes: 0 done, 2 wrong usage, 3 bad input, 4 bad model.",
+)
+for command in (fit, score, evaluate, inspect, schema, simulate, dashboard, demo):
+    app.command()(command)
+
+
+def say_error(error: AnomalyCLError) -> None:
+    """The rule, the value and the remedy, a line each, on standard error."""
+    errors.print("[bold red]error:[/bold red] ", end="")
+    for line in (error.rule, f"       {error.value}", f"       remedy: {error.remedy}"):
+        errors.print(line, markup=False, highlight=False, soft_wrap=True)

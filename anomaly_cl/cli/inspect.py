@@ -1,0 +1,41 @@
+"""anomaly-cl inspect"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anomaly_cl.cli.options import Json
+from anomaly_cl.cli.schema import say_schema
+from anomaly_cl.cli.screen import say_json, say_pairs
+
+
+def inspect(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", show_default=False, help="Model folder.")],
+    json: Json = False,
+) -> None:
+    """Show what a model learned from, its calibration and its versions; every file is checked first.
+
+    Example: `anomaly-cl inspect model`
+    """
+    from anomaly_cl.detectors.artifact import describe_model
+    from anomaly_cl.detectors.tabular import load
+
+    detector, about = load(model), describe_model(model)
+    calibration = detector.calibration_
+    untrained = f" (left untrained: {detector.untrained_because_})" if detector.untrained_because_ else ""
+    facts = {
+        "model_id": detector.model_id_, "pretraining": detector.pretraining + untrained,
+        "random_state": detector.random_state,
+        "heads": ", ".join(detector.ensemble_.fitted_), **{f"{name}_rows": n for name, n in detector.rows_.items()},
+        "smallest_p_value": 1 / (calibration.n_rows_ + 1), "tail": calibration.tail_note_,
+        "format_version": about["format_version"], "bytes": sum(about["bytes"].values()),
+    }
+    if json:
+        return say_json({**facts, "schema": detector.schema_.to_dict(), "versions": about["versions"],
+                         "typical": detector.encoder_.typical(), "history": detector.history_})
+    say_pairs("Model", {**facts, "versions": ", ".join(f"{k} {v}" for k, v in about["versions"].items())})
+    say_schema(detector.schema_)
+    return None

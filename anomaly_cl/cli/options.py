@@ -1,0 +1,16 @@
+"""Arguments that several commands take, written once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Inputs = Annotated[list[str], typer.Argument(
+    metavar="INPUT...", show_default=False, help="Files, folders or patterns: CSV (also .gz, .zst), Parquet, Feather.")]
+Where = Annotated[str | None, typer.Option(
+    metavar="SQL", show_default=False, help="Read only rows that meet this condition, for example \"amount > 0\".")]
+Store = Annotated[str | None, typer.Option(
+    metavar="URL", show_default=False, envvar="ANOMALY_CL_STORE",
+    help="Alert store: a path of a SQLite file, or a database URL.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

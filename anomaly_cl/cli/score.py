@@ -1,0 +1,49 @@
+"""anomaly-cl score"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anomaly_cl.cli.options import Inputs, Json, Store, Where
+from anomaly_cl.cli.screen import progress, say, say_json
+
+
+def score(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", show_default=False, help="Model folder.")],
+    inputs: Inputs,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Scored file to write, ending in .parquet.")],
+    where: Where = None,
+    keep: Annotated[list[str] | None, typer.Option(
+        metavar="COLUMN", help="Column to carry over into the scored file. Repeatable.")] = None,
+    alerts_at: Annotated[str | None, typer.Option(
+        metavar="POLICY", help="alpha=RATE (share of normal rows alerted) or budget=N.", show_default="alpha=0.01"
+    )] = None,
+    store: Store = None,
+    batch_rows: Annotated[int, typer.Option(metavar="N", help="Rows read at once.")] = 65_536,
+    json: Json = False,
+) -> None:
+    """Score rows: a calibrated score, p-value and risk for each, with reasons for the alerts.
+
+    Writes the scored file, and beside it `*.rejects.parquet` and `*.manifest.json`.
+
+    Example: `anomaly-cl score model july.csv --out july.parquet --alerts-at alpha=0.001 --store alerts.sqlite`
+    """
+    from anomaly_cl.batch.score import score_file
+    from anomaly_cl.detectors.tabular import load
+
+    detector = load(model)
+    with progress("scoring") as done:
+        manifest = score_file(detector, inputs, out, where=where, keep=keep or [], policy=alerts_at, store=store,
+                              batch_rows=batch_rows, progress=done)
+    if json:
+        return say_json(manifest)
+    rows = manifest["rows"]
+    say(f"read {rows['read']:,} rows: {rows['scored']:,} scored, {rows['filtered_out']:,} filtered out, "
+        f"{rows['rejected']:,} rejected")
+    say(f"{manifest['alerts']:,} alerts at {manifest['policy']} in {out}")
+    if store:
+        say(f"{manifest['stored']['added']:,} alerts added to the store, {manifest['stored']['already_known']:,} known")
+    return None

@@ -1,0 +1,51 @@
+"""What the commands print with: results on standard output, progress and errors on standard error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+output = Console()
+errors = Console(stderr=True)
+
+
+@contextmanager
+def progress(text: str) -> Iterator[Callable[[int], None]]:
+    """Show a growing number of rows on a terminal, nothing in a pipe."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,} rows"),
+               TimeElapsedColumn())
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
+        task = bar.add_task(text, total=None)
+        yield lambda rows: bar.update(task, completed=rows)
+
+
+def say(text: str) -> None:
+    """A line of result; its text is never read as markup."""
+    output.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def say_json(content: Any) -> None:
+    """A result for other programs."""
+    print(json.dumps(content, indent=2, ensure_ascii=False, default=str))
+
+
+def say_pairs(title: str, pairs: Mapping[str, Any]) -> None:
+    """Names and values in two columns; rates to four digits, counts with separators."""
+    table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in pairs.items():
+        table.add_row(name.replace("_", " "), _shown(value))
+    output.print(table, highlight=False)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

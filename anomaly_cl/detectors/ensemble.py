@@ -1,0 +1,93 @@
+"""Distance heads in several spaces, fused on the scale of surprise."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from anomaly_cl.scoring.distances import DistanceHead, KNNHead, TailHead
+from anomaly_cl.scoring.fusion import MeanSurprise
+
+EMBEDDING, TAILS = "embedding", "tails"
+HEADS: dict[str, type[DistanceHead]] = {"knn": KNNHead, "tail": TailHead}
+
+
+@dataclass(frozen=True)
+class SpaceHead:
+    """A distance head and the space it measures in: a space of the features, "embedding" or "tails"."""
+
+    space: str
+    head: DistanceHead
+
+
+def default_heads(*, embedded: bool) -> dict[str, SpaceHead]:
+    """The heads that a table gets: spaces that find different anomalies, marginal tails, and the embedding if any."""
+    heads = {
+        "knn_standard": SpaceHead("standard", KNNHead(k=5)),
+        "knn_robust": SpaceHead("robust", KNNHead(k=5, local_scaling=True)),
+        "knn_rank": SpaceHead("rank", KNNHead(k=5)),
+        "tails": SpaceHead(TAILS, TailHead()),
+    }
+    return heads | ({"knn_embedding": SpaceHead(EMBEDDING, KNNHead(k=5))} if embedded else {})
+
+
+class HeadEnsemble:
+    """Fits each head on reference rows and its surprise on held-out rows; the score is the mean surprise."""
+
+    def __init__(self, heads: Mapping[str, SpaceHead]):
+        self.heads = dict(heads)
+
+    def fit(self, bank: Mapping[str, np.ndarray], held_out: Mapping[str, np.ndarray], two_sided: np.ndarray) -> Self:
+        """Learn from {space: (rows, width)} of the bank and of held-out rows; `two_sided` is of the tail columns."""
+        self.fitted_ = {}
+        for name, spec in self.heads.items():
+            head: Any = copy.deepcopy(spec.head)
+            matrix = bank[spec.space]
+            self.fitted_[name] = SpaceHead(spec.space, head.fit(matrix, two_sided) if spec.space == TAILS
+                                           else head.fit(matrix))
+        self.fusion_ = MeanSurprise().fit(self._distances(held_out))
+        return self
+
+    def score(self, spaces: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Fused surprise (rows,) of {space: (rows, width)}."""
+        return self.fusion_(self._distances(spaces))
+
+    def leave_one_out(self, bank: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Fused surprise (rows,) of the bank's own rows, each measured to the others by heads that hold them."""
+        return self.fusion_({
+            name: spec.head.leave_one_out() if isinstance(spec.head, KNNHead) else spec.head.distances(bank[spec.space])
+            for name, spec in self.fitted_.items()
+        })
+
+    def surprises(self, spaces: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Surprise of each head {head: (rows,)}."""
+        return self.fusion_.per_head(self._distances(spaces))
+
+    def first(self, space: str) -> Any:
+        """The first fitted head that measures in this space."""
+        return next(spec.head for spec in self.fitted_.values() if spec.space == space)
+
+    def _distances(self, spaces: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {name: spec.head.distances(spaces[spec.space]) for name, spec in self.fitted_.items()}
+
+    def to_state(self) -> dict[str, Any]:
+        kinds = {cls: kind for kind, cls in HEADS.items()}
+        heads = {
+            # a head of another library says itself why it cannot be saved
+            name: {"space": spec.space, "kind": kinds.get(type(spec.head)), "head": spec.head.to_state()}
+            for name, spec in self.fitted_.items()
+        }
+        return {"heads": heads, "fusion": self.fusion_.to_state()}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        fitted = {name: SpaceHead(head["space"], HEADS[head["kind"]].from_state(head["head"]))
+                  for name, head in state["heads"].items()}
+        ensemble = cls(fitted)
+        ensemble.fitted_ = fitted
+        ensemble.fusion_ = MeanSurprise.from_state(state["fusion"])
+        return ensemble

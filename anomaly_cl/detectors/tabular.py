@@ -1,0 +1,295 @@
+"""TabularDetector: learns what normal rows of a table look like, and scores any others."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from sklearn.base import BaseEstimator
+
+from anomaly_cl.detectors import artifact
+from anomaly_cl.detectors.ensemble import EMBEDDING, TAILS, HeadEnsemble, SpaceHead, default_heads
+from anomaly_cl.detectors.reasons import BANK_ROWS, contributions, reasons, typical_rows
+from anomaly_cl.detectors.scored import REASONS, SCORED, Scores, naming_columns, score_columns
+from anomaly_cl.encoders.embed import embed
+from anomaly_cl.encoders.state import encoder_from_state, encoder_state
+from anomaly_cl.errors import InputError, ModelError, UsageError
+from anomaly_cl.features.table_encoder import EncodedRows, TableEncoder
+from anomaly_cl.pretraining.settings import TrainingSettings
+from anomaly_cl.schema import Schema
+from anomaly_cl.scoring.calibration import Calibration, risk
+from anomaly_cl.scoring.distances import DistanceHead
+from anomaly_cl.scoring.thresholds import Alpha, Policy, parse_policy
+from anomaly_cl.table.conform import Rejected
+from anomaly_cl.table.read import open_rows
+from anomaly_cl.table.split import Split, sample_rows
+
+DEFAULT_POLICY = Alpha(0.01)
+INPUT_SPACE = "robust"  # what the encoder reads, and where neighbours are looked for
+KIND = "tabular"
+NO_PRETRAINING = "none"
+
+
+class TabularDetector(BaseEstimator):
+    """Anomaly detector for tables, trained on normal rows only; higher scores are stranger.
+
+    pretraining: "simclr", or "none" for distances without a learned embedding.
+    schema: kinds and roles of the columns; inferred from the normal rows if None.
+    extra_heads: further distance heads {name: head}, measured on standardised columns.
+    training, trainer_options: settings of the pretraining, and options passed to Lightning's Trainer.
+    bank_rows: most normal rows that distances are measured to; fit_rows: most normal rows drawn from a larger input.
+    """
+
+    def __init__(
+        self,
+        pretraining: str = "simclr",
+        random_state: int = 0,
+        *,
+        schema: Schema | None = None,
+        extra_heads: Mapping[str, DistanceHead] | None = None,
+        training: TrainingSettings | None = None,
+        trainer_options: Mapping[str, Any] | None = None,
+        bank_rows: int = 20_000,
+        fit_rows: int = 200_000,
+    ):
+        self.pretraining = pretraining
+        self.random_state = random_state
+        self.schema = schema
+        self.extra_heads = extra_heads
+        self.training = training
+        self.trainer_options = trainer_options
+        self.bank_rows = bank_rows
+        self.fit_rows = fit_rows
+
+    def fit(self, rows: Any, *, where: str | None = None) -> Self:
+        """Learn from normal rows: a DataFrame, Arrow data, array (rows, columns), or path.
+
+        `where` is an SQL condition that picks the normal rows. Raises InputError for rows that cannot be read or too
+        few of them, UsageError for a setting out of range, ModelError if the pretraining collapsed.
+        """
+        stream = open_rows(rows, self.schema, where=where, on_reject=_refuse)
+        return self.fit_stream(stream)
+
+    def fit_stream(self, stream: Any) -> Self:
+        """Learn from a stream of batches of normal rows (see `anomaly_cl.table.read.open_rows`)."""
+        self._check_settings()
+        self.schema_: Schema = stream.schema
+        sample, parts, bank, training = np.random.default_rng(self.random_state).spawn(4)
+        read = [column.name for column in self.schema_.required]
+        table = pa.Table.from_batches(
+            sample_rows((batch.rows.select(read) for batch in stream), self.fit_rows, sample),
+            schema=pa.schema([stream.arrow_schema.field(name) for name in read]),
+        )
+        reference, held_out, calibration = Split().indices(table.num_rows, parts)
+        self.encoder_ = TableEncoder(self.schema_).fit(table.take(reference))
+        encoded = self.encoder_.transform(table)
+        self._pretrain(encoded.take(reference), encoded.take(held_out), int(training.integers(2**31)))
+        in_bank = np.sort(bank.permutation(len(reference))[:self.bank_rows])
+        self.bank_positions_ = reference[in_bank]
+        self.reference_ = table.take(self.bank_positions_)
+        spaces = self._spaces(encoded.take(reference[in_bank]))
+        self.ensemble_ = HeadEnsemble(self._heads()).fit(
+            spaces, self._spaces(encoded.take(held_out)), self.encoder_.two_sided_
+        )
+        self.calibration_ = Calibration().fit(self._score(encoded.take(calibration)))
+        self.rows_ = {"read": table.num_rows, "reference": len(reference), "bank": len(in_bank),
+                      "held_out": len(held_out), "calibration": len(calibration)}
+        self.n_features_in_ = len(self.encoder_.learned_names_)
+        self.model_id_ = artifact.digest({"encoder": self.encoder_.to_state(), "network": self._network_state(),
+                                          "calibration": self.calibration_.to_state()})
+        return self
+
+    def score(self, rows: Any, policy: str | Policy | None = None) -> pd.DataFrame:
+        """Score rows; one line for each row, with score, p_value, p_tail, risk, alert, segment, reasons and model_id.
+
+        The default policy is alpha=0.01. The index is that of a DataFrame given, else 0, 1, ... Raises InputError
+        for a row that cannot be read.
+        """
+        table = self._read(rows)
+        scores = self.score_table(table)
+        mask = self.resolve_policy(policy).alerts(scores.p_value, scores.score)
+        texts: list[Any] = [None] * table.num_rows
+        for row, found in zip(np.flatnonzero(mask), self.reasons(table.filter(pa.array(mask))), strict=True):
+            texts[row] = found
+        columns = score_columns(scores, table, self.schema_, self.model_id_)
+        columns |= {"alert": pa.array(mask), "reasons": pa.array(texts, REASONS)}
+        columns |= {name: table.column(name) for name in naming_columns(self.schema_)}
+        frame = pa.table({name: columns[name] for name in [*naming_columns(self.schema_), *SCORED]}).to_pandas()
+        return frame.set_index(rows.index) if isinstance(rows, pd.DataFrame) else frame
+
+    def decision_function(self, rows: Any) -> np.ndarray:
+        """Fused surprise (rows,) float64 in nats, higher = stranger."""
+        return self.score_table(self._read(rows)).score
+
+    def training_scores(self, rows: Any) -> np.ndarray:
+        """Scores (rows,) of the very rows of `fit`, those of the bank measured to its other rows only.
+
+        Raises UsageError if fewer or more rows are given than were learned from.
+        """
+        table = self._read(rows)
+        if table.num_rows != self.rows_["read"]:
+            raise UsageError(f"training scores are of the {self.rows_['read']} rows learned from",
+                             f"{table.num_rows} are given", "give the rows of fit, or use decision_function")
+        scores = self.score_table(table).score
+        bank = self.encoder_.transform(self.reference_)
+        scores[self.bank_positions_] = self.ensemble_.leave_one_out(self._spaces(bank))
+        return scores
+
+    def embed(self, rows: Any) -> np.ndarray:
+        """Embeddings (rows, d) float32, not length-normalised; without pretraining, the encoder's input."""
+        encoded = self.encoder_.transform(self._read(rows))
+        return self._embedding(encoded)
+
+    def score_table(self, table: pa.Table | pa.RecordBatch) -> Scores:
+        """Scores of rows that already conform to the schema; a row's scores do not depend on the others."""
+        score = self._score(self.encoder_.transform(table))
+        p_tail = self.calibration_.p_tail(score)
+        return Scores(score, self.calibration_.p_value(score), p_tail, risk(p_tail))
+
+    def reasons(self, table: pa.Table | pa.RecordBatch) -> list[list[dict[str, Any]]]:
+        """For each conforming row, the columns that made it strange: column, contribution, value, typical."""
+        if not table.num_rows:
+            return []
+        step = -(-self.reference_.num_rows // BANK_ROWS)
+        near = self.reference_.take(np.arange(0, self.reference_.num_rows, step))
+        rows, bank, column_of = self.encoder_.transform(table), self.encoder_.transform(near), self.encoder_.column_of_
+        typical = typical_rows(rows, bank, column_of)
+        falls = contributions(self._score, rows, bank, typical, column_of)
+        return reasons(falls, self.encoder_.learned_names_, table, near, typical)
+
+    def neighbours(self, table: pa.Table | pa.RecordBatch, k: int = 5) -> list[list[dict[str, Any]]]:
+        """For each conforming row, its k nearest normal rows, nearest first, as {column: value}."""
+        nearest = self._nearest(self.encoder_.transform(table), k)
+        return [self.reference_.take(indices).to_pylist() for indices in nearest]
+
+    def save(self, folder: str | Path) -> None:
+        """Write the model folder; `anomaly_cl.load` reads it. Raises UsageError for heads of other libraries."""
+        state = {
+            "kind": KIND, "version": version("anomaly_cl"), "model_id": self.model_id_, "rows": self.rows_,
+            "settings": {"pretraining": self.pretraining, "random_state": self.random_state,
+                         "bank_rows": self.bank_rows, "fit_rows": self.fit_rows},
+            "schema": self.schema_.to_dict(),
+            "history": self.history_, "untrained_because": self.untrained_because_,
+            "encoder": self.encoder_.to_state(), "network": self._network_state(),
+            "ensemble": self.ensemble_.to_state(),
+            "calibration": {name: value for name, value in self.calibration_.to_state().items() if name != "scores"},
+        }
+        calibration = pa.table({"score": self.calibration_.scores_})
+        artifact.save_model(folder, state, {"reference": self.reference_, "calibration": calibration})
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read a model folder; raises ModelError, naming the file, if it is incomplete, altered or too new."""
+        state, tables = artifact.load_model(folder)
+        try:
+            return cls._from_state(state, tables)
+        except (KeyError, TypeError, IndexError, ValueError) as error:
+            raise ModelError("a model's state must be complete", f"{folder}: {error!r}", artifact.RETRAIN) from error
+
+    @classmethod
+    def _from_state(cls, state: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> Self:
+        detector = cls(**state["settings"])
+        detector.schema_ = Schema.from_dict(state["schema"])
+        detector.encoder_ = TableEncoder.from_state(state["encoder"])
+        detector.network_ = None if state["network"] is None else encoder_from_state(state["network"])
+        detector.ensemble_ = HeadEnsemble.from_state(state["ensemble"])
+        scores = tables["calibration"]["score"].to_numpy()
+        detector.calibration_ = Calibration.from_state({**state["calibration"], "scores": scores})
+        detector.reference_ = tables["reference"]
+        detector.rows_, detector.history_ = state["rows"], state["history"]
+        detector.untrained_because_ = state["untrained_because"]
+        detector.model_id_ = state["model_id"]
+        detector.n_features_in_ = len(detector.encoder_.learned_names_)
+        return detector
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "calibration_")
+
+    def _check_settings(self) -> None:
+        if self.pretraining != NO_PRETRAINING:
+            from anomaly_cl.pretraining.fit import (
+                METHODS,  # Lightning takes seconds to import; scoring needs none of it
+            )
+
+            known = [*METHODS, NO_PRETRAINING]
+            if self.pretraining not in known:
+                raise UsageError(f"pretraining is one of {known}", f"it is {self.pretraining!r}", "choose one of them")
+        for name in ("bank_rows", "fit_rows"):
+            if not getattr(self, name) >= 1:
+                raise UsageError(f"{name} must be 1 or more", f"it is {getattr(self, name)!r}", "raise it")
+
+    def _heads(self) -> dict[str, SpaceHead]:
+        heads = default_heads(embedded=self.network_ is not None)
+        extra = {name: SpaceHead("standard", head) for name, head in (self.extra_heads or {}).items()}
+        if twice := sorted(set(heads) & set(extra)):
+            raise UsageError(f"extra heads need names other than {sorted(heads)}", f"found {twice}", "rename them")
+        return heads | extra
+
+    def _pretrain(self, reference: EncodedRows, held_out: EncodedRows, seed: int) -> None:
+        self.network_, self.history_, self.untrained_because_ = None, [], ""
+        if self.pretraining == NO_PRETRAINING:
+            return
+        from anomaly_cl.pretraining.fit import pretrain
+
+        result = pretrain(
+            self.pretraining, reference.spaces[INPUT_SPACE], held_out.spaces[INPUT_SPACE], self.encoder_.column_of_,
+            seed=seed, settings=self.training or TrainingSettings(), trainer_options=self.trainer_options,
+        )
+        self.network_, self.history_ = result.encoder, result.history
+        self.untrained_because_ = result.untrained_because
+
+    def _embedding(self, encoded: EncodedRows) -> np.ndarray:
+        rows = encoded.spaces[INPUT_SPACE]
+        return rows if self.network_ is None else embed(self.network_, rows)
+
+    def _spaces(self, encoded: EncodedRows) -> dict[str, np.ndarray]:
+        embedding = {} if self.network_ is None else {EMBEDDING: self._embedding(encoded)}
+        return {**encoded.spaces, TAILS: encoded.tails, **embedding}
+
+    def _score(self, encoded: EncodedRows) -> np.ndarray:
+        return self.ensemble_.score(self._spaces(encoded))
+
+    def _nearest(self, encoded: EncodedRows, k: int) -> np.ndarray:
+        return self.ensemble_.first(INPUT_SPACE).neighbours(encoded.spaces[INPUT_SPACE], k)[1]
+
+    def _network_state(self) -> dict[str, Any] | None:
+        return None if self.network_ is None else encoder_state(self.network_)
+
+    def _read(self, rows: Any) -> pa.Table:
+        stream = open_rows(rows, self.schema_, on_reject=_refuse)
+        read = [column.name for column in self.schema_.required]
+        batches = [batch.rows.select(read) for batch in stream]
+        return pa.Table.from_batches(batches, schema=pa.schema([stream.arrow_schema.field(name) for name in read]))
+
+    def resolve_policy(self, policy: str | Policy | None = None) -> Policy:
+        """The policy meant by a text, or the default, alpha=0.01; raises UsageError if it can never alert."""
+        n_rows = self.calibration_.n_rows_
+        if policy is not None:
+            chosen = parse_policy(policy) if isinstance(policy, str) else policy
+            chosen.check(n_rows)
+            return chosen
+        try:
+            DEFAULT_POLICY.check(n_rows)
+        except UsageError as error:
+            warnings.warn(f"no row can be alerted at the default policy: {error}", stacklevel=3)
+        return DEFAULT_POLICY
+
+
+def load(folder: str | Path) -> TabularDetector:
+    """Read a model folder that `save` or `anomaly-cl fit` wrote; raises ModelError, naming the file at fault."""
+    return TabularDetector.load(folder)
+
+
+def _refuse(rejected: list[Rejected]) -> None:
+    """In memory there is no file for rejected rows, so the first one is an error."""
+    first = rejected[0]
+    raise InputError(
+        f"column {first.column!r}: {first.rule}", f"row {first.row_number} has {first.raw_value!r}",
+        "mend or leave out the row, allow it in the schema, or score a file: rejected rows are then kept beside it",
+    )
