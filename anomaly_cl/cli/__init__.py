@@ -8,10 +8,15 @@ import sys
 def main() -> None:
     """Run the command line; exit code 0 done, 2 wrong usage, 3 bad input, 4 bad model."""
     from anomaly_cl.cli.app import app, say_error
-    from anomaly_cl.errors import AnomalyCLError
+    from anomaly_cl.errors import AnomalyCLError, InputError
 
     try:
         app()
     except AnomalyCLError as error:
         say_error(error)
         sys.exit(error.exit_code)
+    except OSError as error:
+        refused = InputError("files must be readable, writable and fit on the disk", str(error),
+                             "check the path, the rights and the free space")
+        say_error(refused)
+        sys.exit(refused.exit_code)

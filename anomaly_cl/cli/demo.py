@@ -54,7 +54,13 @@ def demo(
 
 def _step(*words: object) -> None:
     """The command that does the same by hand."""
-    output.print(f"\n[bold]$ anomaly-cl {escape(shlex.join(map(str, words)))}[/bold]", highlight=False, soft_wrap=True)
+    typed = " ".join(_typed(str(word)) for word in words)
+    output.print(f"\n[bold]$ anomaly-cl {escape(typed)}[/bold]", highlight=False, soft_wrap=True)
+
+
+def _typed(word: str) -> str:
+    """A word as one would type it; conditions, which hold single quotes, go in double ones."""
+    return word if shlex.quote(word) == word else f'"{word}"'
 
 
 def _say_strongest(scored: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from anomaly_cl.cli.options import Inputs
@@ -39,11 +40,5 @@ def say_schema(found: Schema) -> None:
         table.add_column(title)
     for column in found.columns:
         style = "" if column.role in LEARNED_FROM else "dim"
-        table.add_row(_escaped(column.name), column.kind.value, column.role.value, _escaped(column.reason), style=style)
+        table.add_row(escape(column.name), column.kind.value, column.role.value, escape(column.reason), style=style)
     output.print(table, highlight=False)
-
-
-def _escaped(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

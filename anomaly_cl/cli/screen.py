@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -36,16 +37,15 @@ def say_json(content: Any) -> None:
 
 
 def say_pairs(title: str, pairs: Mapping[str, Any]) -> None:
-    """Names and values in two columns; rates to four digits, counts with separators."""
-    table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
-    table.add_column()
-    table.add_column(justify="right")
+    """A title, then names and values in two columns; four significant digits, counts with separators."""
+    table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in pairs.items():
-        table.add_row(name.replace("_", " "), _shown(value))
+        table.add_row(name.replace("_", " "), escape(_shown(value)))
+    output.print(f"[bold]{escape(title)}[/bold]", highlight=False, soft_wrap=True)
     output.print(table, highlight=False)
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:.4f}"
+        return f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

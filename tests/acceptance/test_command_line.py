@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+
 from anomaly_cl.cli import main
 
 
@@ -35,7 +36,8 @@ def test_the_installed_command_ends_with_its_codes_and_no_traceback(tmp_path):
     command = Path(sys.executable).with_name("anomaly-cl")
     environment = os.environ | {"PYTHONWARNINGS": "default"}
     for words, code in ((["--help"], 0), (["inspect", "nowhere"], 4), (["schema", "nowhere.csv"], 3), (["fit"], 2)):
-        done = subprocess.run([command, *words], capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+        done = subprocess.run([command, *words], capture_output=True, text=True, cwd=tmp_path, env=environment,
+                              check=False)
         assert done.returncode == code
         assert "Traceback" not in done.stderr
         assert "Warning" not in done.stderr
@@ -114,7 +116,8 @@ def test_evaluation_joins_labels_by_key(folder):
     scored = pd.read_parquet(folder / "scored.parquet")
     scored.drop(columns="is_fraud").to_parquet(folder / "bare.parquet")
     pd.read_csv(folder / "all.csv")[["transaction_id", "is_fraud"]].to_csv(folder / "labels.csv", index=False)
-    joined = run("evaluate", folder / "bare.parquet", "--label", "is_fraud", "--labels", folder / "labels.csv", "--json")
+    joined = run("evaluate", folder / "bare.parquet", "--label", "is_fraud", "--json", "--labels",
+                 folder / "labels.csv")
     assert json.loads(joined.stdout) == kept
     assert "--keep is_fraud" in run("evaluate", folder / "bare.parquet", "--label", "is_fraud", code=3).stderr
 
