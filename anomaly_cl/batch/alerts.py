@@ -11,13 +11,14 @@ import numpy as np
 import pyarrow as pa
 
 from anomaly_cl.alerts.models import Alert, Run
-from anomaly_cl.alerts.store import AddedRun, alert_id, json_value, open_store, run_id
+from anomaly_cl.alerts.store import AddedRun, AlertStore, alert_id, json_value, run_id
 from anomaly_cl.detectors.scored import Scores
 from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.schema import Role, Schema
 from anomaly_cl.scoring.thresholds import Policy
 from anomaly_cl.table.read import Batch
 
+Reasons = dict[int, list[dict[str, Any]]]
 NEIGHBOURS = 5
 CHUNK = 1_000
 
@@ -63,14 +64,10 @@ class AlertPool:
 
 
 def store_alerts(
-    url: str, detector: TabularDetector, run: Run, alerts: Candidates, reasons: dict[int, list[dict[str, Any]]]
+    store: AlertStore, detector: TabularDetector, run: Run, alerts: Candidates, reasons: Reasons
 ) -> AddedRun:
-    """Add a run and its alerts to the store at `url`; what is there already stays as it is."""
-    store = open_store(url)
-    try:
-        return store.add_run(run, _stored(detector, run, alerts, reasons))
-    finally:
-        store.close()
+    """Add a run and its alerts to the store; what is there already stays as it is."""
+    return store.add_run(run, _stored(detector, run, alerts, reasons))
 
 
 def describe_run(manifest: dict[str, Any], input_hash: str, summary: dict[str, Any]) -> Run:
@@ -85,7 +82,7 @@ def describe_run(manifest: dict[str, Any], input_hash: str, summary: dict[str, A
 
 
 def _stored(
-    detector: TabularDetector, run: Run, alerts: Candidates, reasons: dict[int, list[dict[str, Any]]]
+    detector: TabularDetector, run: Run, alerts: Candidates, reasons: Reasons
 ) -> Iterator[Alert]:
     schema, typical = detector.schema_, json_value(detector.encoder_.typical())
     shown = [column.name for column in schema.required]

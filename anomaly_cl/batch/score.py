@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from anomaly_cl.batch.alerts import AlertPool, describe_run, store_alerts
+from anomaly_cl.alerts.store import open_store
+from anomaly_cl.batch.alerts import AlertPool, Candidates, Reasons, describe_run, store_alerts
 from anomaly_cl.batch.outputs import (
     REJECTS,
     Outputs,
@@ -55,34 +57,45 @@ def score_file(
         progress: called with the number of rows scored so far.
 
     Raises:
-        InputError: the input cannot be read. UsageError: an argument cannot be meant. Then no file stands under its
-            final name but for the rejected rows.
+        InputError: the input cannot be read. UsageError: an argument cannot be meant. Then no file is left under its
+            final name.
     """
     started = time.time()
     outputs, resolved = Outputs.beside(out), detector.resolve_policy(policy)
-    time_column = detector.schema_.only(Role.TIME)
-    with ParquetWriter(outputs.rejects, REJECTS) as rejects:
-        stream = open_rows(source, detector.schema_, where=where, batch_rows=batch_rows,
-                           on_reject=lambda rows: rejects.write(reject_rows(rows)))
-        final = scored_schema(stream.arrow_schema, detector.schema_, keep)
-        pool, summary = AlertPool(resolved, stream.arrow_schema), RunSummary(detector.calibration_.scores_, time_column)
-        try:
-            _write_draft(detector, stream, outputs.draft, draft_schema(final), (pool, summary), progress)
-            alerts = pool.alerts()
-            reasons = dict(zip(alerts.row_numbers.tolist(), detector.reasons(alerts.rows), strict=True))
-            finish_draft(outputs.draft, outputs.scored, final, reasons)
-        finally:
-            outputs.draft.unlink(missing_ok=True)
-    summary.add_alerts(alerts.rows)
-    manifest = _manifest(detector, stream, source, where, str(resolved), len(reasons))
-    if store is not None:
-        files = "".join(sorted(manifest["input"]["files"].values()))
-        run = describe_run(manifest, hashlib.sha256(files.encode()).hexdigest(), summary.as_dict())
-        manifest["stored"] = asdict(store_alerts(store, detector, run, alerts, reasons))
+    # the store is opened before the work, so that a wrong address costs none
+    with nullcontext() if store is None else open_store(store) as opened:
+        with ParquetWriter(outputs.rejects, REJECTS) as rejects:
+            stream = open_rows(source, detector.schema_, where=where, batch_rows=batch_rows,
+                               on_reject=lambda rows: rejects.write(reject_rows(rows)))
+            final = scored_schema(stream.arrow_schema, detector.schema_, keep)
+            summary = RunSummary(detector.calibration_.scores_, detector.schema_.only(Role.TIME))
+            pool = AlertPool(resolved, stream.arrow_schema)
+            alerts, reasons = _write_scored(detector, stream, outputs, final, pool, summary, progress)
+        manifest = _manifest(detector, stream, source, where, str(resolved), len(reasons))
+        if opened is not None:
+            files = "".join(sorted(manifest["input"]["files"].values()))
+            run = describe_run(manifest, hashlib.sha256(files.encode()).hexdigest(), summary.as_dict())
+            manifest["stored"] = asdict(store_alerts(opened, detector, run, alerts, reasons))
     manifest["started_at"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started))
     manifest["seconds"] = round(time.time() - started, 3)
     write_json(outputs.manifest, manifest)
     return manifest
+
+
+def _write_scored(
+    detector: TabularDetector, stream: RowStream, outputs: Outputs, final: pa.Schema, pool: AlertPool,
+    summary: RunSummary, progress: Progress | None,
+) -> tuple[Candidates, Reasons]:
+    """Write the scored file in two passes; return the alerts, and their reasons by row number."""
+    try:
+        _write_draft(detector, stream, outputs.draft, draft_schema(final), (pool, summary), progress)
+        alerts = pool.alerts()
+        summary.add_alerts(alerts.rows)
+        reasons = dict(zip(alerts.row_numbers.tolist(), detector.reasons(alerts.rows), strict=True))
+        finish_draft(outputs.draft, outputs.scored, final, reasons)
+    finally:
+        outputs.draft.unlink(missing_ok=True)
+    return alerts, reasons
 
 
 def _write_draft(

@@ -95,7 +95,8 @@ def _logger(kind: Logger, folder: Path) -> Any:
 
     try:
         if kind is Logger.MLFLOW:
-            return MLFlowLogger("anomaly_cl", tracking_uri=f"file:{folder}")
+            folder.mkdir(parents=True, exist_ok=True)
+            return MLFlowLogger("anomaly_cl", tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
         return {Logger.CSV: CSVLogger, Logger.TENSORBOARD: TensorBoardLogger}[kind](folder)
     except ModuleNotFoundError as error:
         raise UsageError(f"the logger {kind.value} needs its library", str(error),

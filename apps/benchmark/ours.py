@@ -1,0 +1,47 @@
+"""Our detector as it is, and with parts of it exchanged or left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from functools import partial
+
+from anomaly_cl.detectors.adapters import benchmark_detector
+from anomaly_cl.detectors.ensemble import EMBEDDING, SpaceHead, default_heads
+from anomaly_cl.detectors.tabular import NO_PRETRAINING, TabularDetector
+from anomaly_cl.pretraining.fit import METHODS
+
+from apps.benchmark.models import OURS
+
+
+class ChosenHeads(TabularDetector):
+    """The detector with only those of its heads that `keep` names; all else is learned as before."""
+
+    def __init__(self, keep: Collection[str], detector: TabularDetector):
+        super().__init__(**detector.get_params(deep=False))
+        self.keep = keep
+
+    def _heads(self) -> dict[str, SpaceHead]:
+        return {name: head for name, head in super()._heads().items() if name in self.keep}
+
+
+def our_models() -> dict[str, Callable[[int], TabularDetector]]:
+    """Makers {name: from a seed}: the default; each pretraining, fused and alone; no contrast; each head alone."""
+    plain = {name for name, head in default_heads(embedded=True).items() if head.space != EMBEDDING}
+    contrastive = set(default_heads(embedded=True)) - plain
+    makers: dict[str, Callable[[int], TabularDetector]] = {
+        OURS: benchmark_detector,
+        f"{OURS}-without-contrast": partial(chosen_heads, None, sorted(plain)),
+    }
+    makers |= {f"{OURS}-{method}": partial(pretrained, method) for method in [*METHODS, NO_PRETRAINING]}
+    makers |= {f"{OURS}-{method}-alone": partial(chosen_heads, method, sorted(contrastive)) for method in METHODS}
+    return makers | {f"{OURS}-{head}": partial(chosen_heads, NO_PRETRAINING, [head]) for head in sorted(plain)}
+
+
+def pretrained(method: str, seed: int) -> TabularDetector:
+    """The default detector with this pretraining."""
+    return benchmark_detector(seed).set_params(pretraining=method)
+
+
+def chosen_heads(method: str | None, keep: Collection[str], seed: int) -> ChosenHeads:
+    """The default detector with this pretraining (None: its own) and these heads only."""
+    return ChosenHeads(keep, benchmark_detector(seed) if method is None else pretrained(method, seed))

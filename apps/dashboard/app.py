@@ -1,0 +1,35 @@
+"""The dashboard: opens the alert store named by ANOMALY_CL_STORE and shows one page of it.
+
+Started by `anomaly-cl dashboard`, which sets the theme and keeps the server on this machine.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import page_names
+import states
+import store
+import streamlit as st
+
+from anomaly_cl.alerts.connection import explained
+from anomaly_cl.errors import AnomalyCLError
+
+HERE = Path(__file__).parent
+
+st.set_page_config(page_title="anomaly_cl", page_icon=str(HERE / "mark.svg"), layout="wide")
+st.logo(str(HERE / "mark.svg"), size="large")
+st.html(HERE / "style.css")
+page = st.navigation([
+    st.Page(page_names.OVERVIEW, title="Overview", icon=":material/monitoring:", default=True),
+    st.Page(page_names.QUEUE, title="Queue", icon=":material/format_list_bulleted:", url_path="queue"),
+    st.Page(page_names.RECORD, title="Record", icon=":material/receipt_long:", url_path="record"),
+], position="top")
+
+try:
+    with explained(store.location()):
+        page.run()
+except AnomalyCLError as error:
+    logging.getLogger(__name__).exception("the alert store could not be read")
+    states.failed(error)

@@ -1,0 +1,131 @@
+"""The plotly figures; text of records is escaped, since plotly reads tags in labels."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import formats
+import plotly.graph_objects as go
+from palette import BLUE, GREY, GRID, SKY, VERMILLION
+from policy import AlertsAt
+
+CONFIG = {"displayModeBar": False, "scrollZoom": False}
+LABEL = 26  # characters of a name or value beside a bar
+
+
+def reason_bars(reasons: Sequence[Mapping[str, Any]]) -> go.Figure:
+    """Contribution of each column to the score, the strongest at the top."""
+    strongest_last = list(reversed(reasons))
+    values = [float(reason["contribution"]) for reason in strongest_last]
+    labels = [f"{_short(formats.cell(reason['column']))}<br><span style='font-size:12px'>"
+              f"{_short(formats.told(reason['value']))}, typically {_short(formats.told(reason['typical']))}</span>"
+              for reason in strongest_last]
+    figure = go.Figure(go.Bar(
+        x=values, y=list(range(len(values))), orientation="h", marker_color=VERMILLION, width=0.5, hoverinfo="skip",
+        text=[f"{value:.1f}" for value in values], textposition="outside", cliponaxis=False,
+    ))
+    _lay_out(figure, height=max(64 + 48 * len(values), 220), right=44)
+    figure.update_xaxes(title="how far the score falls if this column is made normal", rangemode="tozero")
+    figure.update_yaxes(tickmode="array", tickvals=list(range(len(values))), ticktext=labels, showgrid=False,
+                        automargin=True, tickfont_size=14, range=[-0.5, max(len(values), 2) - 0.5])
+    return figure
+
+
+def score_place(histogram: Mapping[str, Any], score: float) -> go.Figure:
+    """All scores of the run as a histogram with logarithmic counts, and a line at this record."""
+    figure = _histogram(histogram, "scored rows", split_at=score)
+    _mark(figure, score, f"this record · {score:.2f}", histogram)
+    figure.update_xaxes(title="score (higher = stranger)")
+    _lay_out(figure, height=250)
+    return figure
+
+
+def score_histogram(histogram: Mapping[str, Any]) -> go.Figure:
+    figure = _histogram(histogram, "rows")
+    figure.update_xaxes(title="score (higher = stranger)")
+    _lay_out(figure, height=240)
+    return figure
+
+
+def risk_histogram(histogram: Mapping[str, Any], threshold: float | None) -> go.Figure:
+    """Risks of all scored rows; those past the threshold in the colour of alerts."""
+    figure = _histogram(histogram, "rows", split_at=threshold)
+    if threshold is not None:
+        _mark(figure, threshold, f"policy · risk {threshold:.1f}", histogram)
+    figure.update_xaxes(title="risk")
+    _lay_out(figure, height=240)
+    return figure
+
+
+def alerts_a_day(days: Sequence[Sequence[Any]]) -> go.Figure:
+    dates, scored, alerts = zip(*days, strict=True) if days else ((), (), ())
+    figure = go.Figure(go.Bar(
+        x=[date.fromisoformat(str(day)[:10]) for day in dates], y=alerts, marker_color=BLUE, customdata=scored,
+        hovertemplate="%{x|%a %d %b %Y}<br>%{y:,} alerts of %{customdata:,} rows<extra></extra>",
+        width=0.7 * 86_400_000,
+    ))
+    # A handful of days gets a label each; a long series is thinned by plotly.
+    figure.update_xaxes(showgrid=False, tickformat="%d %b", dtick=86_400_000 if len(dates) <= 14 else None)
+    figure.update_yaxes(tickformat=",d", title="alerts", range=[0, 1.08 * max([*alerts, 1])])
+    _lay_out(figure, height=240)
+    return figure
+
+
+def policy_curve(points: Sequence[Sequence[float]], scored: int, chosen: AlertsAt) -> go.Figure:
+    """Alerts at each false-alarm rate, against what normal rows alone would give; both axes logarithmic."""
+    rates = [p for p, n in points if n > 0]
+    found = [n for _, n in points if n > 0]
+    expected = [p * scored for p in rates]
+    figure = go.Figure([
+        go.Scatter(x=rates, y=expected, name="if every row were normal", line={"color": GREY, "dash": "dot"},
+                   hovertemplate="%{y:,.0f} expected<extra></extra>"),
+        go.Scatter(x=rates, y=found, name="alerts", line={"color": BLUE, "width": 2.5},
+                   hovertemplate="%{y:,} alerts at %{x:.2g}<extra></extra>"),
+        go.Scatter(x=[chosen.alpha], y=[max(chosen.estimate, 1)], name="this policy", mode="markers",
+                   marker={"color": VERMILLION, "size": 11, "line": {"width": 2, "color": "white"}},
+                   hovertemplate="%{y:,.0f} alerts at %{x:.2g}<extra></extra>", showlegend=False),
+    ])
+    figure.update_xaxes(type="log", title="false-alarm rate", tickformat="~g", dtick=1)
+    figure.update_yaxes(type="log", tickformat=",~r", dtick=1)
+    _lay_out(figure, height=228)
+    figure.update_layout(showlegend=True, margin_t=28,
+                         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font_size": 13})
+    return figure
+
+
+def _short(text: str) -> str:
+    return formats.in_html(text if len(text) <= LABEL else f"{text[: LABEL - 1]}…")
+
+
+def _histogram(histogram: Mapping[str, Any], what: str, split_at: float | None = None) -> go.Figure:
+    edges, counts = histogram["edges"], histogram["counts"]
+    middles = [(low + high) / 2 for low, high in itertools.pairwise(edges)]
+    widths = [high - low for low, high in itertools.pairwise(edges)]
+    past = [split_at is not None and low >= split_at for low in edges[:-1]]
+    figure = go.Figure(go.Bar(
+        x=middles, y=counts, width=widths, marker={"color": [VERMILLION if p else SKY for p in past], "line_width": 0},
+        customdata=list(itertools.pairwise(edges)),
+        hovertemplate="%{customdata[0]:.3~g} to %{customdata[1]:.3~g}: %{y:,} " + what + "<extra></extra>",
+    ))
+    figure.update_yaxes(type="log", tickformat=",~r", dtick=1, title=what)
+    return figure
+
+
+def _mark(figure: go.Figure, x: float, text: str, histogram: Mapping[str, Any]) -> None:
+    edges = histogram["edges"]
+    low, high = min(edges[0], x), max(edges[-1], x)
+    left = x > (low + high) / 2
+    figure.add_vline(x=x, line={"color": VERMILLION, "width": 2})
+    figure.add_annotation(x=x, y=1, yref="paper", text=text, showarrow=False, xanchor="right" if left else "left",
+                          xshift=-6 if left else 6, yanchor="top", font={"color": VERMILLION, "size": 13})
+    figure.update_xaxes(range=[low - 0.01 * (high - low), high + 0.03 * (high - low)])
+
+
+def _lay_out(figure: go.Figure, height: int, right: int = 8) -> None:
+    figure.update_layout(height=height, margin={"l": 8, "r": right, "t": 8, "b": 8}, showlegend=False, bargap=0.05,
+                         dragmode=False, hoverlabel_font_size=13)
+    figure.update_xaxes(gridcolor=GRID, zeroline=False, fixedrange=True, title_font_size=13, tickfont_size=12)
+    figure.update_yaxes(gridcolor=GRID, zeroline=False, fixedrange=True, title_font_size=13)

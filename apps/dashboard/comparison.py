@@ -1,0 +1,92 @@
+"""The record beside what is typical and its nearest normal rows: one table, cells that differ are marked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from formats import MISSING, cell, in_html, moment
+from queries import AlertDetails
+
+FAR = 0.1  # numbers this share apart differ
+HOURS_APART = 3.0  # of the clock
+RULE = (f"Marked cells differ from this record: another category, a number more than {FAR:.0%} apart, or a time of day "
+        f"more than {HOURS_APART:.0f} hours away. Keys and entities are not compared.")
+
+
+def differs(value: Any, other: Any) -> bool:
+    """Whether a reader would call these two values different.
+
+    >>> differs(100, 105), differs(100, 140), differs("chip", "online"), differs(None, 3)
+    (False, True, True, True)
+    >>> differs("2018-08-08T23:30:00", "2018-07-01T01:00:00"), differs("2018-08-08T03:00:00", "2018-07-01T13:00:00")
+    (False, True)
+    """
+    if _is_missing(value) or _is_missing(other):
+        return _is_missing(value) != _is_missing(other)
+    if _is_number(value) and _is_number(other):
+        return bool(abs(value - other) > FAR * max(abs(value), abs(other)))
+    one, two = moment(value), moment(other)
+    if one and two:
+        apart = abs((one.hour + one.minute / 60) - (two.hour + two.minute / 60))
+        return min(apart, 24 - apart) > HOURS_APART
+    return str(value) != str(other)
+
+
+def columns_in_order(alert: AlertDetails) -> list[str]:
+    """Key and entities first, then the columns that stand out, strongest first, then the others in file order."""
+    names = [name for name in alert.record if is_name(alert, name)]
+    reasons = [reason["column"] for reason in alert.reasons]
+    return list(dict.fromkeys([*names, *(name for name in reasons if name in alert.record), *alert.record]))
+
+
+def is_name(alert: AlertDetails, column: str) -> bool:
+    """Whether the column names the record or its entities, so that comparing it says nothing."""
+    return column in alert.entities or (alert.key is not None and str(alert.record[column]) == alert.key)
+
+
+def comparison_table(alert: AlertDetails, columns: Sequence[str]) -> str:
+    """HTML of the comparison; every value is escaped."""
+    heads = ["This record", "Typical", *(f"Normal {i}" for i in range(1, len(alert.neighbours) + 1))]
+    rows = [_row(alert, column) for column in columns]
+    head = "".join(f"<th scope='col' class='{'this' if i == 0 else ''}'>{text}</th>" for i, text in enumerate(heads))
+    return (f"<div class='wide'><table class='comparison'><thead><tr><th scope='col'>Column</th>{head}</tr></thead>"
+            f"<tbody>{''.join(rows)}</tbody></table></div>")
+
+
+def _row(alert: AlertDetails, column: str) -> str:
+    value, named = alert.record[column], is_name(alert, column)
+    others = [alert.typical.get(column), *(row.get(column) for row in alert.neighbours)]
+    number = any(map(_is_number, (value, *others))) and not named
+    # "Typical" may have nothing to say of a column; that is not a difference.
+    marks = [not named and differs(value, other) for other in others]
+    marks[0] = marks[0] and column in alert.typical and alert.typical[column] is not None
+    stands_out = any(reason["column"] == column for reason in alert.reasons)
+    cells = [_cell(value, named, number, "this reason" if stands_out else "this")]
+    cells += [_cell(other, named, number, "differs" if mark else "") for other, mark in zip(others, marks, strict=True)]
+    return f"<tr><th scope='row'>{in_html(column)}</th>{''.join(cells)}</tr>"
+
+
+def _cell(value: Any, named: bool, number: bool, classes: str) -> str:
+    text = in_html(cell(value, name=named))
+    shade = "missing" if text == MISSING else ""
+    return f"<td class='{classes} {'number' if number else ''} {shade}' title='{text}'>{text}</td>"
+
+
+def history_table(rows: Iterable[Mapping[str, str]]) -> str:
+    """HTML of the verdicts, newest first; every value is escaped."""
+    lines = "".join(
+        f"<li><span class='verdict {in_html(row['verdict'])}'>{in_html(row['verdict'])}</span>"
+        f"<span class='who'>{in_html(row['author'])} · {in_html(row['when'])}</span>"
+        + (f"<p>{in_html(row['note'])}</p>" if row["note"] else "") + "</li>"
+        for row in rows
+    )
+    return f"<ol class='history'>{lines}</ol>"
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value != value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,108 @@
+"""How values are written: one way for numbers, times and rates; and record content made harmless as text."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+MISSING = "–"
+THIN = "\N{NARROW NO-BREAK SPACE}"
+MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])")
+LONGEST = 200  # characters of one cell
+
+
+def count(number: int | float) -> str:
+    """A whole number with separators: 20,014."""
+    return f"{number:,.0f}"
+
+
+def number(value: int | float) -> str:
+    """Six significant digits or all whole ones, with separators: 4,310.25; 0.00012; 1.2e-07."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    if not math.isfinite(value):
+        return str(value)
+    if value and not 1e-4 <= abs(value) < 1e15:
+        return f"{value:.3g}"
+    decimals = max(0, 5 - math.floor(math.log10(abs(value)))) if value else 0
+    written = f"{value:,.{decimals}f}"
+    return written.rstrip("0").rstrip(".") if "." in written else written
+
+
+def risk(value: float) -> str:
+    return f"{value:.1f}"
+
+
+def p_value(value: float) -> str:
+    """Two significant digits: 1.2e-04."""
+    return f"{value:.1e}"
+
+
+def percent(share: float) -> str:
+    """A share of 1 with as many digits as it needs: 61 %, 2.4 %, 0.013 %."""
+    return f"{100 * share:.2g}{THIN}%" if share < 0.1 else f"{100 * share:.0f}{THIN}%"
+
+
+def one_in(rate: float) -> str:
+    """A rate as people say it: 1 in 1,000."""
+    whole = 1 / rate
+    if whole < 10:
+        return f"1 in {whole:.2g}"
+    scale = 10.0 ** (math.floor(math.log10(whole)) - 1)
+    return f"1 in {round(whole / scale) * scale:,.0f}"
+
+
+def when(moment: datetime | None) -> str:
+    return MISSING if moment is None else f"{moment:%Y-%m-%d %H:%M}"
+
+
+def moment(value: Any) -> datetime | None:
+    """The time that a stored text means, or None if it is not written as an ISO date and time."""
+    if not isinstance(value, str) or not re.match(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", value):
+        return None
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        return None
+
+
+def cell(value: Any, *, name: bool = False) -> str:
+    """Any value of a record as short plain text; names (keys, entities) keep their digits as they are."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return MISSING
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value) if name else number(value)
+    if (time := moment(value)) is not None:
+        return f"{time:%Y-%m-%d %H:%M:%S}" if time.second else when(time)
+    text = str(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def told(text: str | None) -> str:
+    """A value that was stored as text, as in reasons: written as a number if it is one."""
+    if text is None:
+        return "missing"
+    try:
+        value = float(text)
+    except ValueError:
+        return cell(text)
+    return number(int(value) if value.is_integer() and abs(value) < 1e15 else value)
+
+
+def names(entities: Mapping[str, Any]) -> str:
+    """Entities in one line: customer C-4961 · terminal T-341."""
+    return " · ".join(f"{column} {cell(value, name=True)}" for column, value in entities.items())
+
+
+def in_html(text: str) -> str:
+    """Plain text for HTML and for labels of plotly, which reads tags too."""
+    return html.escape(text)
+
+
+def in_markdown(text: str) -> str:
+    """Plain text for labels that Streamlit reads as Markdown."""
+    return MARKDOWN.sub(r"\\\1", text.replace("\n", " "))

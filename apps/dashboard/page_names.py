@@ -1,0 +1,5 @@
+"""The pages' files, as `st.Page`, `st.switch_page` and `st.page_link` name them."""
+
+OVERVIEW = "page_overview.py"
+QUEUE = "page_queue.py"
+RECORD = "page_record.py"

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from anomaly_cl.alerts.models import Alert
+from anomaly_cl.alerts.store import AlertStore, open_store
+from tests.acceptance.dashboard.believable import fill
+
+APP = Path(__file__).parents[3] / "apps" / "dashboard" / "app.py"
+
+
+@pytest.fixture(scope="session")
+def believable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AlertStore]:
+    """A filled store that tests only read."""
+    with open_store(tmp_path_factory.mktemp("store") / "alerts.sqlite") as store:
+        fill(store)
+        yield store
+
+
+@pytest.fixture(scope="session")
+def all_alerts(believable: AlertStore) -> list[Alert]:
+    with Session(believable.engine, expire_on_commit=False) as session:
+        return session.query(Alert).all()
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[AlertStore]:
+    """A small store that a test may write to."""
+    with open_store(tmp_path / "alerts.sqlite") as store:
+        fill(store, scored=2_000, decided=5)
+        yield store
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AppTest]]:
+    """Opens a page of the dashboard on a store, with query parameters."""
+
+    def opened(store: AlertStore | str, script: str = "", **parameters: str) -> AppTest:
+        url = store if isinstance(store, str) else store.engine.url.render_as_string(hide_password=False)
+        monkeypatch.setenv("ANOMALY_CL_STORE", url)
+        app = AppTest.from_file(str(APP), default_timeout=30)
+        if script:
+            app.run()
+            app.switch_page(script)
+        for name, value in parameters.items():
+            app.query_params[name] = value
+        return app.run()
+
+    yield opened
+    st.cache_resource.clear()
