@@ -16,6 +16,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from anomaly_cl.encoders.embed import embed
@@ -25,13 +26,12 @@ from anomaly_cl.errors import InputError, ModelError, UsageError
 from anomaly_cl.pretraining.batches import training_loader, validation_loader
 from anomaly_cl.pretraining.collapse import PROBE_ROWS, check_not_collapsed
 from anomaly_cl.pretraining.module import ContrastiveModule
-from anomaly_cl.pretraining.settings import TrainingSettings
+from anomaly_cl.pretraining.settings import FEWEST_ROWS, TrainingSettings
 from anomaly_cl.pretraining.simclr import SimCLR
 
 __all__ = ["METHODS", "PretrainResult", "TrainingSettings", "embed", "encoder_from_state", "encoder_state", "pretrain"]
 
 METHODS: dict[str, type[ContrastiveModule]] = {"simclr": SimCLR}
-FEWEST_ROWS = 8  # of each part; fewer hold nothing to contrast with
 DEFAULTS = TrainingSettings()
 OWN_OPTIONS = ("max_epochs", "max_steps")
 METRICS = ("train_loss", "val_loss", "rank", "spread")
@@ -84,7 +84,7 @@ def pretrain(
         raise UsageError(f"the pretraining method is among {sorted(METHODS)}", f"it is {method!r}", "choose one")
     training, validation = _checked(rows, held_out, column_of)
     weight_seed, view_seed, order_seed = _child_seeds(seed, 3)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(weight_seed)
         module = METHODS[method].from_settings(torch.tensor(column_of, dtype=torch.long), settings, view_seed)
         record = _Record()
@@ -96,7 +96,7 @@ def pretrain(
             trainer.fit(
                 module,
                 training_loader(training, settings.batch_size, settings.epoch_steps, order_seed),
-                validation_loader(validation, settings.batch_size),
+                validation_loader(_evenly_spaced(validation, settings.held_out_rows), settings.batch_size),
             )
     if not record.history:
         raise UsageError("training must end at least one epoch, in this process", f"none ended with {trainer_options}",
@@ -104,7 +104,7 @@ def pretrain(
     _check_finite(record.history)
     module.load_state_dict(record.best_state)
     encoder = module.encoder.cpu().eval()
-    probe = validation[:PROBE_ROWS]
+    probe = _evenly_spaced(validation, PROBE_ROWS)
     check_not_collapsed(probe, torch.from_numpy(embed(encoder, probe.numpy())))
     return PretrainResult(encoder, record.history, record.best_epoch)
 
@@ -145,8 +145,12 @@ def _trainer(settings: TrainingSettings, record: _Record, options: Mapping[str, 
         "max_epochs": settings.epochs,
         "callbacks": [*(given if isinstance(given, Sequence) else [given]), record, stopping],
     }
-    with _quiet():
-        return pl.Trainer(**(defaults | dict(options) | own_options))
+    try:
+        with _quiet():
+            return pl.Trainer(**(defaults | dict(options) | own_options))
+    except (MisconfigurationException, ValueError, TypeError) as error:
+        raise UsageError("trainer options must suit Lightning and this machine", str(error).splitlines()[0],
+                         "correct the option, or leave it out") from error
 
 
 @contextmanager
@@ -188,6 +192,11 @@ def _nothing_to_contrast(training: Tensor, validation: Tensor) -> str:
     if (training == training[0]).all() or (validation == validation[0]).all():
         return "all rows of a part are alike"
     return ""
+
+
+def _evenly_spaced(rows: Tensor, most: int) -> Tensor:
+    """At most so many of the rows, the first and last among them: rows in order of time are seen from all times."""
+    return rows[torch.arange(most) * (len(rows) - 1) // (most - 1)] if len(rows) > most else rows
 
 
 def _check_finite(history: list[dict[str, float]]) -> None:
