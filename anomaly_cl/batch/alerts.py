@@ -21,6 +21,7 @@ from anomaly_cl.table.read import Batch
 Reasons = dict[int, list[dict[str, Any]]]
 NEIGHBOURS = 5
 CHUNK = 1_000
+NAME_LENGTH = 500  # what is searched is part of an index, whose rows a database keeps short
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def _stored(
             segment = schema.only(Role.SEGMENT)
             yield Alert(
                 id=alert_id(run.model_id, key, run.input_hash, number), run_id=run.id, row_number=number, key=key,
-                name=" ".join(str(value) for value in [key, *entities.values()] if value is not None),
+                name=" ".join(str(value) for value in [key, *entities.values()] if value is not None)[:NAME_LENGTH],
                 occurred_at=occurred_at, segment=None if segment is None else str(record[segment]),
                 **{name: float(getattr(part.scores, name)[i]) for name in Scores.__dataclass_fields__},
                 entities=json_value(entities), record=json_value(record), typical=typical, reasons=reasons[number],

@@ -93,6 +93,11 @@ def told(text: str | None) -> str:
     return number(int(value) if value.is_integer() and abs(value) < 1e15 else value)
 
 
+def values(entities: Mapping[str, Any]) -> str:
+    """The entities' values alone, for narrow columns; missing ones are left out."""
+    return " · ".join(cell(value, name=True) for value in entities.values() if value is not None)
+
+
 def names(entities: Mapping[str, Any]) -> str:
     """Entities in one line: customer C-4961 · terminal T-341."""
     return " · ".join(f"{column} {cell(value, name=True)}" for column, value in entities.items())

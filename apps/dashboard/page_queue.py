@@ -80,7 +80,7 @@ def _list(lines: Sequence[AlertLine], kept: Filters, page: int) -> None:
     table = pd.DataFrame({
         "Risk": [line.risk for line in lines],
         "Record": [line.title for line in lines],
-        "Who": [formats.names(line.entities) for line in lines],
+        "Who": [formats.values(line.entities) for line in lines],
         "When": [formats.when(line.occurred_at) for line in lines],
         "Why": [_why(line) for line in lines],
         "State": [[(line.verdict or "open").capitalize()] for line in lines],
