@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+
 from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.pretraining.fit import TrainingSettings
 from anomaly_cl.schema import Column, Schema

@@ -5,16 +5,17 @@ from __future__ import annotations
 import copy
 import pickle
 
-import anomaly_cl
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from anomaly_cl.detectors.tabular import TabularDetector
-from anomaly_cl.errors import InputError, UsageError
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 
+import anomaly_cl
+from anomaly_cl.detectors.tabular import TabularDetector
+from anomaly_cl.errors import InputError, UsageError
+from anomaly_cl.schema import Column, Schema
 from tests.contract.conftest import SCHEMA
 
 
@@ -167,8 +168,7 @@ def test_a_budget_gives_as_many_alerts(detector, rows):
 
 
 def test_labels_are_never_read(detector, normal, rows):
-    labelled = SCHEMA.columns + (type(SCHEMA.columns[0])("is_fraud", "numeric", "double", "label"),)
-    schema = type(SCHEMA)(labelled)
+    schema = Schema((*SCHEMA.columns, Column("is_fraud", "numeric", "double", "label")))
     made = [
         clone(detector).set_params(schema=schema).fit(normal.assign(is_fraud=label)).decision_function(rows)
         for label in (np.zeros(len(normal)), np.arange(len(normal)) % 2)

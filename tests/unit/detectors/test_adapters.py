@@ -2,6 +2,13 @@ import pickle
 
 import numpy as np
 import pytest
+from pyod.models.ecod import ECOD
+from pyod.models.iforest import IForest
+from sklearn.ensemble import IsolationForest
+from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import LocalOutlierFactor
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
 from anomaly_cl.detectors.adapters import (
     OutsideHead,
     PyODDetector,
@@ -12,12 +19,6 @@ from anomaly_cl.detectors.adapters import (
 from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.errors import UsageError
 from anomaly_cl.pretraining.settings import TrainingSettings
-from pyod.models.ecod import ECOD
-from pyod.models.iforest import IForest
-from sklearn.ensemble import IsolationForest
-from sklearn.metrics import roc_auc_score
-from sklearn.neighbors import LocalOutlierFactor
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 SHORT = TrainingSettings(max_epochs=1, steps_per_epoch=2)
 PYOD_LABELS = "PyOD labels outliers 1 and normal rows 0, scikit-learn -1 and 1"
@@ -101,7 +102,8 @@ def test_detectors_of_other_libraries_plug_in_as_heads(data, outside):
 
 
 def test_a_head_of_another_library_cannot_be_saved(data, tmp_path):
-    detector = TabularDetector("none", extra_heads={"forest": OutsideHead(IsolationForest(random_state=0))}).fit(data[0])
+    forest = OutsideHead(IsolationForest(random_state=0))
+    detector = TabularDetector("none", extra_heads={"forest": forest}).fit(data[0])
     with pytest.raises(UsageError, match="IsolationForest"):
         detector.save(tmp_path / "model")
     assert not (tmp_path / "model").exists()

@@ -4,6 +4,7 @@ import shutil
 import numpy as np
 import pyarrow as pa
 import pytest
+
 from anomaly_cl.detectors import artifact
 from anomaly_cl.errors import ModelError, UsageError
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+
 from anomaly_cl.detectors import reasons
 from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.features.table_encoder import EncodedRows
@@ -8,7 +9,7 @@ from anomaly_cl.features.table_encoder import EncodedRows
 
 def _encoded(matrix):
     matrix = np.asarray(matrix, np.float32)
-    return EncodedRows({space: matrix for space in ("standard", "robust", "rank")}, matrix.astype(float))
+    return EncodedRows(dict.fromkeys(("standard", "robust", "rank"), matrix), matrix.astype(float))
 
 
 @pytest.fixture
@@ -25,7 +26,8 @@ def test_typical_rows_equal_the_loops(bank):
     for i, row in enumerate(rows.spaces["rank"].astype(float)):
         for column in range(4):
             others = column_of != column
-            alike = np.argsort(np.square(row[others] - there[:, others]).sum(axis=1), kind="stable")[:reasons.ALIKE_ROWS]
+            distances = np.square(row[others] - there[:, others]).sum(axis=1)
+            alike = np.argsort(distances, kind="stable")[:reasons.ALIKE_ROWS]
             own = there[alike][:, ~others]
             spread = [sum(np.square(a - b).sum() for b in own) for a in own]
             assert found[i, column] == alike[int(np.argmin(spread))]

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from anomaly_cl.errors import InputError
 from anomaly_cl.scoring.evaluation import evaluate
 
