@@ -22,11 +22,12 @@ $(INSTALLED): pyproject.toml requirements.lock
 demo: $(INSTALLED)
 	$(BIN)/anomaly-cl demo --folder demo --rows $(ROWS) $(if $(filter 0,$(DASHBOARD)),--no-dashboard,)
 
+# two workers with a thread each: as quick on two cores as the tests get
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-all: $(INSTALLED)
-	$(BIN)/python -m pytest -m "not benchmark"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not benchmark"
 
 benchmark: $(INSTALLED)
 	$(BIN)/python -m pytest -m benchmark -s
