@@ -27,7 +27,7 @@ from anomaly_cl.scoring.calibration import Calibration, risk
 from anomaly_cl.scoring.distances import DistanceHead
 from anomaly_cl.scoring.thresholds import Alpha, Policy, parse_policy
 from anomaly_cl.table.conform import Rejected
-from anomaly_cl.table.read import open_rows
+from anomaly_cl.table.read import RowStream, open_rows
 from anomaly_cl.table.split import Split, sample_rows
 
 DEFAULT_POLICY = Alpha(0.01)
@@ -76,7 +76,7 @@ class TabularDetector(BaseEstimator):
         stream = open_rows(rows, self.schema, where=where, on_reject=_refuse)
         return self.fit_stream(stream)
 
-    def fit_stream(self, stream: Any) -> Self:
+    def fit_stream(self, stream: RowStream) -> Self:
         """Learn from a stream of batches of normal rows (see `anomaly_cl.table.read.open_rows`)."""
         self._check_settings()
         self.schema_: Schema = stream.schema
