@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 Inputs = Annotated[list[str], typer.Argument(
-    metavar="INPUT...", show_default=False, help="Files, folders or patterns: CSV (also .gz, .zst), Parquet, Feather.")]
+    metavar="INPUT", show_default=False, help="Files, folders or patterns: CSV (also .gz, .zst), Parquet, Feather.")]
 Where = Annotated[str | None, typer.Option(
     metavar="SQL", show_default=False, help="Read only rows that meet this condition, for example \"amount > 0\".")]
 Store = Annotated[str | None, typer.Option(

@@ -36,20 +36,30 @@ def default_heads(*, embedded: bool) -> dict[str, SpaceHead]:
 
 
 class HeadEnsemble:
-    """Fits each head on reference rows and its surprise on held-out rows; the score is the mean surprise."""
+    """Distance heads and the surprise of each; the score is the mean surprise.
+
+    A head that can measure its own rows leave-one-out keeps all rows as reference and loses none to its surprise; any
+    other head is fitted without the held-out rows, and takes its surprise from them.
+    """
 
     def __init__(self, heads: Mapping[str, SpaceHead]):
         self.heads = dict(heads)
 
-    def fit(self, bank: Mapping[str, np.ndarray], held_out: Mapping[str, np.ndarray], two_sided: np.ndarray) -> Self:
-        """Learn from {space: (rows, width)} of the bank and of held-out rows; `two_sided` is of the tail columns."""
-        self.fitted_ = {}
+    def fit(self, bank: Mapping[str, np.ndarray], held_out: np.ndarray, two_sided: np.ndarray) -> Self:
+        """Learn from {space: (rows, width)} of normal rows; the mask `held_out` (rows,) marks some of them, and
+        `two_sided` (columns,) is of the tails.
+        """
+        self.fitted_, distances = {}, {}
         for name, spec in self.heads.items():
             head: Any = copy.deepcopy(spec.head)
-            matrix = bank[spec.space]
-            self.fitted_[name] = SpaceHead(spec.space, head.fit(matrix, two_sided) if spec.space == TAILS
-                                           else head.fit(matrix))
-        self.fusion_ = MeanSurprise().fit(self._distances(held_out))
+            rows = bank[spec.space]
+            if isinstance(head, KNNHead):
+                distances[name] = head.fit(rows).leave_one_out()
+            else:
+                head.fit(rows[~held_out], *((two_sided,) if spec.space == TAILS else ()))
+                distances[name] = head.distances(rows[held_out])
+            self.fitted_[name] = SpaceHead(spec.space, head)
+        self.fusion_ = MeanSurprise().fit(distances)
         return self
 
     def score(self, spaces: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -87,18 +87,18 @@ class TabularDetector(BaseEstimator):
             schema=pa.schema([stream.arrow_schema.field(name) for name in read]),
         )
         reference, held_out, calibration = Split().indices(table.num_rows, parts)
-        self.encoder_ = TableEncoder(self.schema_).fit(table.take(reference))
+        known = np.sort(np.concatenate([reference, held_out]))
+        self.encoder_ = TableEncoder(self.schema_).fit(table.take(known))
         encoded = self.encoder_.transform(table)
         self._pretrain(encoded.take(reference), encoded.take(held_out), int(training.integers(2**31)))
-        in_bank = np.sort(bank.permutation(len(reference))[:self.bank_rows])
-        self.bank_positions_ = reference[in_bank]
+        self.bank_positions_ = np.sort(bank.permutation(known)[:self.bank_rows])
         self.reference_ = table.take(self.bank_positions_)
-        spaces = self._spaces(encoded.take(reference[in_bank]))
         self.ensemble_ = HeadEnsemble(self._heads()).fit(
-            spaces, self._spaces(encoded.take(held_out)), self.encoder_.two_sided_
+            self._spaces(encoded.take(self.bank_positions_)), np.isin(self.bank_positions_, held_out),
+            self.encoder_.two_sided_,
         )
         self.calibration_ = Calibration().fit(self._score(encoded.take(calibration)))
-        self.rows_ = {"read": table.num_rows, "reference": len(reference), "bank": len(in_bank),
+        self.rows_ = {"read": table.num_rows, "reference": len(reference), "bank": len(self.bank_positions_),
                       "held_out": len(held_out), "calibration": len(calibration)}
         self.n_features_in_ = len(self.encoder_.learned_names_)
         self.model_id_ = artifact.digest({"encoder": self.encoder_.to_state(), "network": self._network_state(),

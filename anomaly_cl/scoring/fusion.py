@@ -96,10 +96,9 @@ class MeanSurprise:
     """The mean over heads of their surprises."""
 
     def fit(self, distances: Mapping[str, ArrayLike]) -> Self:
-        """Learn each head's curve from its distances {head: (rows,)} of the same held-out normal rows."""
+        """Learn each head's curve from its distances {head: (rows,)} of normal rows that it did not learn from."""
         if not distances:
             raise InputError("fusion needs at least one head", "none is given", "give {name: distances}")
-        _same_length(distances)
         self.heads_ = {name: Surprise().fit(distances[name]) for name in sorted(distances)}
         return self
 

@@ -17,9 +17,10 @@ FEWEST_ROWS = 4
 class Split:
     """How normal rows are divided; shares are of all rows, caps in rows.
 
-    reference rows: the encoder trains on them and the reference bank is drawn from them.
-    held-out rows: stop the training and turn each head's distances into surprise.
+    reference rows: the encoder trains on them.
+    held-out rows: stop the training; heads that cannot measure their own rows take their surprise from them.
     calibration rows: seen by nothing but the final calibration.
+    The reference bank is drawn from the reference and held-out rows.
     """
 
     held_out: float = 0.15

@@ -24,8 +24,9 @@ def installed(tmp_path_factory):
 
 
 def _python(installed, code):
-    done = subprocess.run([sys.executable, "-c", code], cwd=installed.parent, text=True, capture_output=True, check=True,
-                          env=os.environ | {"PYTHONPATH": str(installed)})
+    environment = os.environ | {"PYTHONPATH": str(installed)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=installed.parent, env=environment, text=True,
+                          capture_output=True, check=True)
     return done.stdout.strip()
 
 
