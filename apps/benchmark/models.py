@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -37,8 +38,9 @@ class Model:
 
     @property
     def code(self) -> str:
-        """Digest of the package's source: results of one digest were measured with one program."""
-        return source_digest(self.package)
+        """Digest of the package's source and the settings: results of one digest were measured with one program."""
+        settings = pickle.dumps(self.make, protocol=4)
+        return hashlib.sha256(source_digest(self.package).encode() + settings).hexdigest()[:12]
 
 
 class Standardised:
@@ -57,8 +59,8 @@ class Standardised:
 
 
 def models() -> dict[str, Model]:
-    """All models {name: model}; the names of ours come from the package, so new methods and heads join by themselves."""
-    from apps.benchmark.ours import our_models  # Lightning takes seconds to import
+    """All models {name: model}; names of ours come from the package, so new methods and heads join by themselves."""
+    from apps.benchmark.ours import our_models  # Lightning takes seconds to import, and peers do without
 
     return {name: Model(make, "anomaly_cl") for name, make in our_models().items()} | peers()
 
@@ -73,7 +75,8 @@ def peers() -> dict[str, Model]:
         "IForest": ("iforest.IForest", {"n_estimators": 200}, seeded),
         "ECOD": ("ecod.ECOD", {}, set()),
         "HBOS": ("hbos.HBOS", {}, set()),
-        "PCA": ("pca.PCA", {}, seeded),
+        # without components of no variance: PyOD divides by it, and all scores would be infinite on a few sets
+        "PCA": ("pca.PCA", {"n_components": 1 - 1e-9}, seeded),
         "OCSVM": ("ocsvm.OCSVM", {}, set()),
         "LUNAR": ("lunar.LUNAR", {}, seeded),
         "DIF": ("dif.DIF", {}, seeded),
@@ -95,8 +98,11 @@ def standardised(path: str, settings: dict[str, Any], seed_names: Sequence[str],
     return Standardised(getattr(import_module(module), name)(**settings, **dict.fromkeys(seed_names, seed)))
 
 
-def choose(known: dict[str, Model], names: Sequence[str] | None) -> dict[str, Model]:
+def choose(names: Sequence[str] | None = None) -> dict[str, Model]:
     """The models of these names, all without; raises UsageError for an unknown name."""
+    known = peers()
+    if not names or not set(names) <= set(known):
+        known = models()
     if unknown := sorted(set(names or ()) - set(known)):
         raise UsageError(f"models are among {list(known)}", f"found {unknown}", "correct the names")
     return {name: model for name, model in known.items() if not names or name in names}
@@ -112,4 +118,4 @@ def source_digest(package: str) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.py")):
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:12]
+    return digest.hexdigest()

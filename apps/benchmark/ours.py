@@ -9,7 +9,6 @@ from anomaly_cl.detectors.adapters import benchmark_detector
 from anomaly_cl.detectors.ensemble import EMBEDDING, SpaceHead, default_heads
 from anomaly_cl.detectors.tabular import NO_PRETRAINING, TabularDetector
 from anomaly_cl.pretraining.fit import METHODS
-
 from apps.benchmark.models import OURS
 
 

@@ -52,7 +52,9 @@ def run_tasks(
 
     `lost(task, reason)` is the outcome of a task whose worker died or was stopped after `limit` seconds.
     """
-    waiting, idle, busy = deque(tasks), [], {}  # type: deque[Task], list[_Worker[Any, Any]], dict[Any, _Worker[Any, Any]]
+    waiting = deque(tasks)
+    idle: list[_Worker[Task, Outcome]] = []
+    busy: dict[Any, _Worker[Task, Outcome]] = {}
     try:
         while waiting or busy:
             while waiting and len(busy) < n_workers:
@@ -60,13 +62,12 @@ def run_tasks(
                 busy[worker.pipe] = worker
                 worker.give(waiting.popleft())
             first_end = min(worker.started for worker in busy.values()) + limit
-            ready = wait(list(busy), None if limit == float("inf") else max(first_end - time.monotonic(), 0))
-            for pipe in ready:
+            for pipe in wait(list(busy), None if limit == float("inf") else max(first_end - time.monotonic(), 0)):
                 worker = busy.pop(pipe)
                 try:
                     outcome = worker.pipe.recv()
                     idle.append(worker)
-                except EOFError:
+                except (EOFError, ConnectionResetError):
                     outcome = lost(worker.task, f"the worker process died (exit code {worker.stop()})")
                 yield worker.task, outcome
             for worker in [worker for worker in busy.values() if time.monotonic() - worker.started > limit]:
@@ -94,5 +95,6 @@ def _one_thread() -> Iterator[None]:
     try:
         yield
     finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+        for name in ONE_THREAD:
+            del os.environ[name]
+        os.environ.update({name: value for name, value in before.items() if value is not None})

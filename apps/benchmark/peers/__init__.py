@@ -1,1 +1,1 @@
-"""Deep peers that no library of today's torch offers, written from their papers; PyOD's face: fit, decision_function."""
+"""Deep peers written from their papers, for no library that runs on today's torch has them; PyOD's face."""

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from apps.benchmark.peers.training import LossDetector
 from anomaly_cl.errors import InputError
+from apps.benchmark.peers.training import LossDetector
 
 EMBEDDING, HIDDEN = 128, (100, 50)
 
@@ -35,6 +35,9 @@ def window_width(n_columns: int) -> int:
 
 class WindowMatch(nn.Module):
     """Rows (n, columns) -> mean cross-entropy (n,) of finding each window by its complement."""
+
+    window: Tensor
+    complement: Tensor
 
     def __init__(self, n_columns: int, width: int, temperature: float = 0.01):
         super().__init__()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -16,15 +18,19 @@ class LossDetector:
     """A detector whose score of a row is its loss under a network trained on normal rows.
 
     A peer gives `network(rows, generator)`: a module from rows (n, features) to losses (n,), `generator` being for
-    random choices of its own. Adam trains it for `epochs` passes in batches. Rows are expected standardised.
+    random choices of its own. Adam trains it for `epochs` passes in batches, and for more where that is fewer than
+    `least_steps`, as on small sets. Rows are expected standardised.
     """
 
+    epochs = 100
     batch_size = 64
     learning_rate = 1e-3
+    least_steps = 2_000
 
-    def __init__(self, seed: int = 0, epochs: int = 100):
+    def __init__(self, seed: int = 0, epochs: int | None = None, least_steps: int | None = None):
         self.seed = seed
-        self.epochs = epochs
+        self.epochs = self.epochs if epochs is None else epochs
+        self.least_steps = self.least_steps if least_steps is None else least_steps
 
     def network(self, rows: Tensor, generator: torch.Generator) -> nn.Module:
         raise NotImplementedError
@@ -37,9 +43,9 @@ class LossDetector:
             torch.manual_seed(self.seed)  # torch initialises layers from its global generator only
             self.network_ = self.network(rows, order).train()
         optimizer = torch.optim.Adam(self.network_.parameters(), self.learning_rate)
-        for _ in range(self.epochs):
-            # batches of equal size, so that none is a single row, which batch normalisation cannot take
-            n_batches = max(len(rows) // self.batch_size, 1)
+        # batches of equal size, so that none is a single row, which batch normalisation cannot take
+        n_batches = max(len(rows) // self.batch_size, 1)
+        for _ in range(max(self.epochs, math.ceil(self.least_steps / n_batches))):
             for batch in torch.randperm(len(rows), generator=order).tensor_split(n_batches):
                 optimizer.zero_grad()
                 self.network_(rows[batch]).mean().backward()
@@ -57,6 +63,6 @@ class LossDetector:
 def mlp(widths: Sequence[int], *, bias: bool = False) -> nn.Sequential:
     """Linear layers of these widths with LeakyReLU between them."""
     layers: list[nn.Module] = []
-    for n_inputs, n_outputs in zip(widths[:-1], widths[1:], strict=True):
+    for n_inputs, n_outputs in pairwise(widths):
         layers += [nn.Linear(n_inputs, n_outputs, bias=bias), nn.LeakyReLU()]
     return nn.Sequential(*layers[:-1])

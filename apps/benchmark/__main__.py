@@ -1,0 +1,96 @@
+"""The benchmark's command line: python -m apps.benchmark tabular --data DIR --out DIR"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anomaly_cl.errors import AnomalyCLError
+
+LISTS = ("--seeds", "--only", "--models", "--contaminate")
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+
+@app.callback()
+def benchmark() -> None:
+    """Measure our detector, its ablations and its peers on the same splits of the same data."""
+
+
+@app.command()
+def tabular(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of <number>_<name>.npz with X and y.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results; what is in it is not run again.")],
+    seeds: Annotated[list[int] | None, typer.Option(metavar="N ...", help="Seeds of splits and models.")] = None,
+    only: Annotated[list[str] | None, typer.Option(metavar="SET ...", help="These data sets only.")] = None,
+    models: Annotated[list[str] | None, typer.Option(metavar="NAME ...", help="These models only.")] = None,
+    contaminate: Annotated[list[float] | None, typer.Option(
+        metavar="SHARE ...", help="Also train ours, KNN and IForest with this share of anomalies.")] = None,
+    jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Worker processes, one thread each.")] = 2,
+    limit: Annotated[float, typer.Option(metavar="SECONDS", help="Longest that one run may take.")] = 3600,
+    again: Annotated[bool, typer.Option("--again", help="Repeat failed runs and those of a changed program.")] = False,
+) -> None:
+    """One-class detection on tables: fit on normal rows, rank unseen normal rows below anomalies.
+
+    Example: `python -m apps.benchmark tabular --data adbench --out results --seeds 0 1 2 --models ours KNN-1`
+    """
+    from apps.benchmark.data import find_sets
+    from apps.benchmark.models import choose
+    from apps.benchmark.report import write_report
+    from apps.benchmark.results import Job, Result
+    from apps.benchmark.run import is_done, run
+    from apps.benchmark.run import jobs as plan
+
+    planned = list(plan(find_sets(data, only), choose(models), sorted(set(seeds or [0, 1, 2])),
+                        contaminate or ()))
+    open_jobs = [job for job in planned if not is_done(job, out, again=again)]
+    typer.echo(f"{len(planned)} runs, {len(planned) - len(open_jobs)} of them done before")
+    done = 0
+
+    def tell(job: Job, result: Result) -> None:
+        nonlocal done
+        done += 1
+        outcome = result.error or (f"AUC-ROC {result.auc_roc:6.2f}  AUC-PR {result.auc_pr:6.2f}  "
+                                   f"fit {result.fit_seconds:.2f} s  score {result.score_seconds:.2f} s")
+        unclean = "" if job.share is None else f" unclean {job.share:g}"
+        typer.echo(f"[{done}/{len(open_jobs)}] {job.data.stem} {job.name} seed {job.seed}{unclean}: {outcome}")
+
+    try:
+        run(open_jobs, out, jobs, limit, tell)
+    finally:  # a run that is stopped has a report of what it did
+        if done or len(open_jobs) < len(planned):
+            write_report(out)
+            typer.echo(f"report: {out / 'table.md'}")
+
+
+def spread(arguments: Sequence[str], lists: Sequence[str] = LISTS) -> list[str]:
+    """Name a list's option before each of its values, as click wants it.
+
+    >>> spread(["tabular", "--seeds", "0", "1", "--jobs", "2"])
+    ['tabular', '--seeds', '0', '--seeds', '1', '--jobs', '2']
+    """
+    spread_out: list[str] = []
+    current = None
+    for argument in arguments:
+        if argument.startswith("--"):
+            current = argument if argument in lists else None
+            spread_out += [] if current else [argument]
+        else:
+            spread_out += [current, argument] if current else [argument]
+    return spread_out
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command; errors of the user's making end it with their exit code."""
+    try:
+        app(spread(sys.argv[1:] if arguments is None else arguments))
+    except AnomalyCLError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise SystemExit(error.exit_code) from error
+
+
+if __name__ == "__main__":
+    main()
