@@ -177,7 +177,7 @@ class TabularDetector(BaseEstimator):
             "schema": self.schema_.to_dict(),
             "history": self.history_, "untrained_because": self.untrained_because_,
             "encoder": self.encoder_.to_state(), "network": self._network_state(),
-            "ensemble": self.ensemble_.to_state(),
+            "ensemble": self.ensemble_.to_state(), "bank_positions": self.bank_positions_,
             "calibration": {name: value for name, value in self.calibration_.to_state().items() if name != "scores"},
         }
         calibration = pa.table({"score": self.calibration_.scores_})
@@ -201,7 +201,7 @@ class TabularDetector(BaseEstimator):
         detector.ensemble_ = HeadEnsemble.from_state(state["ensemble"])
         scores = tables["calibration"]["score"].to_numpy()
         detector.calibration_ = Calibration.from_state({**state["calibration"], "scores": scores})
-        detector.reference_ = tables["reference"]
+        detector.reference_, detector.bank_positions_ = tables["reference"], state["bank_positions"]
         detector.rows_, detector.history_ = state["rows"], state["history"]
         detector.untrained_because_ = state["untrained_because"]
         detector.model_id_ = state["model_id"]

@@ -70,12 +70,13 @@ def test_planted_anomalies_stand_out(detector, rows):
         assert reasons[0]["column"] == "amount"
 
 
-def test_saved_and_loaded_it_scores_the_same(detector, rows, tmp_path):
+def test_saved_and_loaded_it_scores_the_same(detector, normal, rows, tmp_path):
     detector.save(tmp_path / "model")
     loaded = anomaly_cl.load(tmp_path / "model")
     assert loaded.model_id_ == detector.model_id_
     pd.testing.assert_frame_equal(loaded.score(rows), detector.score(rows))
     assert_array_equal(loaded.embed(rows), detector.embed(rows))
+    assert_array_equal(loaded.training_scores(normal), detector.training_scores(normal))
     assert loaded.get_params()["pretraining"] == detector.pretraining
 
 
