@@ -18,25 +18,25 @@ HEADS: dict[str, type[DistanceHead]] = {"knn": KNNHead, "tail": TailHead}
 
 @dataclass(frozen=True)
 class SpaceHead:
-    """A distance head and the space it measures in: a space of the features, "embedding" or "tails"."""
+    """A distance head, the space it measures in (one of the features', "embedding" or "tails"), and its weight."""
 
     space: str
     head: DistanceHead
+    weight: float = 1.0
 
 
 def default_heads(*, embedded: bool) -> dict[str, SpaceHead]:
-    """The heads that a table gets: spaces that find different anomalies, marginal tails, and the embedding if any."""
-    heads = {
-        "knn_standard": SpaceHead("standard", KNNHead(k=5)),
-        "knn_robust": SpaceHead("robust", KNNHead(k=5, local_scaling=True)),
-        "knn_rank": SpaceHead("rank", KNNHead(k=5)),
-        "tails": SpaceHead(TAILS, TailHead()),
-    }
-    return heads | ({"knn_embedding": SpaceHead(EMBEDDING, KNNHead(k=5))} if embedded else {})
+    """The heads that a table gets: locally scaled kNN in spaces that find different anomalies, and marginal tails.
+
+    The tails find single extreme values in tables of few columns; in others they mostly add noise, hence their weight.
+    """
+    spaces = ("standard", "robust", "rank", *((EMBEDDING,) if embedded else ()))
+    heads = {f"knn_{space}": SpaceHead(space, KNNHead(k=5, local_scaling=True)) for space in spaces}
+    return heads | {"tails": SpaceHead(TAILS, TailHead(), weight=0.25)}
 
 
 class HeadEnsemble:
-    """Distance heads and the surprise of each; the score is the mean surprise.
+    """Distance heads and the surprise of each; the score is their weighted mean.
 
     A head that can measure its own rows leave-one-out keeps all rows as reference and loses none to its surprise; any
     other head is fitted without the held-out rows, and takes its surprise from them.
@@ -58,8 +58,8 @@ class HeadEnsemble:
             else:
                 head.fit(rows[~held_out], *((two_sided,) if spec.space == TAILS else ()))
                 distances[name] = head.distances(rows[held_out])
-            self.fitted_[name] = SpaceHead(spec.space, head)
-        self.fusion_ = MeanSurprise().fit(distances)
+            self.fitted_[name] = SpaceHead(spec.space, head, spec.weight)
+        self.fusion_ = MeanSurprise().fit(distances, {name: spec.weight for name, spec in self.heads.items()})
         return self
 
     def score(self, spaces: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -95,9 +95,9 @@ class HeadEnsemble:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
-        fitted = {name: SpaceHead(head["space"], HEADS[head["kind"]].from_state(head["head"]))
+        fusion = MeanSurprise.from_state(state["fusion"])
+        fitted = {name: SpaceHead(head["space"], HEADS[head["kind"]].from_state(head["head"]), fusion.weights_[name])
                   for name, head in state["heads"].items()}
         ensemble = cls(fitted)
-        ensemble.fitted_ = fitted
-        ensemble.fusion_ = MeanSurprise.from_state(state["fusion"])
+        ensemble.fitted_, ensemble.fusion_ = fitted, fusion
         return ensemble

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from anomaly_cl.errors import InputError
+from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.scoring.arrays import finite_vector
 from anomaly_cl.scoring.tails import SMALLEST_SCALE, GeneralisedPareto, fit_pareto
 
@@ -93,13 +93,19 @@ def _tail(sample: np.ndarray, unit: float) -> tuple[float, GeneralisedPareto]:
 
 
 class MeanSurprise:
-    """The mean over heads of their surprises."""
+    """The weighted mean over heads of their surprises."""
 
-    def fit(self, distances: Mapping[str, ArrayLike]) -> Self:
-        """Learn each head's curve from its distances {head: (rows,)} of normal rows that it did not learn from."""
+    def fit(self, distances: Mapping[str, ArrayLike], weights: Mapping[str, float] | None = None) -> Self:
+        """Learn each head's curve from its distances {head: (rows,)} of normal rows that it did not learn from.
+
+        `weights` {head: above 0}, 1 where not given, are relative.
+        """
         if not distances:
             raise InputError("fusion needs at least one head", "none is given", "give {name: distances}")
         self.heads_ = {name: Surprise().fit(distances[name]) for name in sorted(distances)}
+        self.weights_ = {name: float((weights or {}).get(name, 1.0)) for name in self.heads_}
+        if not all(0 < weight < np.inf for weight in self.weights_.values()):
+            raise UsageError("weights of heads are above 0 and finite", f"they are {self.weights_}", "correct them")
         return self
 
     def per_head(self, distances: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
@@ -113,15 +119,18 @@ class MeanSurprise:
     def __call__(self, distances: Mapping[str, ArrayLike]) -> np.ndarray:
         """Fused surprise (rows,) float64, higher = stranger."""
         # added head by head in the order of names: np.mean may add in another order for a single row
-        return sum(self.per_head(distances).values(), start=np.zeros(())) / len(self.heads_)
+        weighted = (self.weights_[name] * surprise for name, surprise in self.per_head(distances).items())
+        return sum(weighted, start=np.zeros(())) / sum(self.weights_.values())
 
     def to_state(self) -> dict[str, Any]:
-        return {name: surprise.to_state() for name, surprise in self.heads_.items()}
+        heads = {name: surprise.to_state() for name, surprise in self.heads_.items()}
+        return {"heads": heads, "weights": self.weights_}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         fused = cls()
-        fused.heads_ = {name: Surprise.from_state(state[name]) for name in sorted(state)}
+        fused.heads_ = {name: Surprise.from_state(state["heads"][name]) for name in sorted(state["heads"])}
+        fused.weights_ = {name: float(state["weights"][name]) for name in fused.heads_}
         return fused
 
 

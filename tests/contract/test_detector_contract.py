@@ -154,7 +154,8 @@ def test_training_scores_exceed_those_of_rows_that_meet_themselves(detector, nor
     in_bank[detector.bank_positions_] = True
     assert_array_equal(own[~in_bank], honest[~in_bank])
     assert (honest[in_bank] > own[in_bank]).mean() > 0.9
-    assert abs(np.median(honest[in_bank]) - np.median(honest[~in_bank])) < 0.1
+    # rows that meet themselves score near 0; the medians of 720 and of 180 honest scores differ by chance alone
+    assert abs(np.median(honest[in_bank]) - np.median(honest[~in_bank])) < 0.2
 
 
 def test_a_policy_that_can_never_alert_says_so(detector, rows):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from anomaly_cl.errors import InputError
+from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.scoring.fusion import MeanSurprise, Surprise
 
 ANY = st.floats(-1e150, 1e150, allow_nan=False)
@@ -100,7 +100,8 @@ def test_the_mean_is_taken_over_heads_row_by_row():
     backwards = {name: rows[name] for name in reversed(names)}
     assert_array_equal(fused(backwards), whole)
     state = fused.to_state()
-    assert_array_equal(MeanSurprise.from_state({name: state[name] for name in reversed(names)})(rows), whole)
+    state["heads"] = {name: state["heads"][name] for name in reversed(names)}
+    assert_array_equal(MeanSurprise.from_state(state)(rows), whole)
 
 
 def test_heads_in_other_units_weigh_the_same():
@@ -119,6 +120,19 @@ def test_fusion_refuses_what_it_cannot_fuse():
     for bad in ({}, {"a": []}, {"a": [np.inf]}):
         with pytest.raises(InputError):
             MeanSurprise().fit(bad)
+
+
+def test_weights_are_relative():
+    rng = np.random.default_rng(0)
+    known, new = ({"a": rng.exponential(size=50), "b": rng.exponential(size=50)} for _ in range(2))
+    fused = MeanSurprise().fit(known, {"a": 3.0})
+    parts = fused.per_head(new)
+    assert_allclose(fused(new), (3 * parts["a"] + parts["b"]) / 4)
+    assert_allclose(MeanSurprise().fit(known, {"a": 6.0, "b": 2.0})(new), fused(new))
+    assert_allclose(MeanSurprise.from_state(fused.to_state())(new), fused(new))
+    for bad in (0.0, -1.0, np.nan, np.inf):
+        with pytest.raises(UsageError):
+            MeanSurprise().fit(known, {"a": bad})
 
 
 def test_heads_may_learn_their_surprise_from_different_rows():
