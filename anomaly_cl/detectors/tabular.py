@@ -39,7 +39,7 @@ NO_PRETRAINING = "none"
 class TabularDetector(BaseEstimator):
     """Anomaly detector for tables, trained on normal rows only; higher scores are stranger.
 
-    pretraining: "simclr", or "none" for distances without a learned embedding.
+    pretraining: "simclr", "moco", "swav", "triplet", "clip", or "none" for distances without a learned embedding.
     schema: kinds and roles of the columns; inferred from the normal rows if None.
     extra_heads: further distance heads {name: head}, measured on standardised columns.
     training, trainer_options: settings of the pretraining, and options passed to Lightning's Trainer.

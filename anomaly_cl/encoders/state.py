@@ -10,9 +10,10 @@ import torch
 
 from anomaly_cl.encoders.encoder import Encoder
 from anomaly_cl.encoders.tabular import ResidualMLP
+from anomaly_cl.encoders.towers import TwoTowers
 from anomaly_cl.errors import AnomalyCLError, ModelError
 
-ENCODERS: dict[str, type[Encoder]] = {"ResidualMLP": ResidualMLP}
+ENCODERS: dict[str, type[Encoder]] = {"ResidualMLP": ResidualMLP, "TwoTowers": TwoTowers}
 RETRAIN = "train the model again, or restore it from a copy"
 
 

@@ -8,7 +8,7 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from inspect import signature
 from typing import Any
 
@@ -19,20 +19,29 @@ from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
-from anomaly_cl.encoders.embed import embed
+from anomaly_cl.encoders.embed import BLOCK_ROWS, embed
 from anomaly_cl.encoders.encoder import Encoder
 from anomaly_cl.encoders.state import encoder_from_state, encoder_state
 from anomaly_cl.errors import InputError, ModelError, UsageError
 from anomaly_cl.pretraining.batches import training_loader, validation_loader
+from anomaly_cl.pretraining.clip import CLIP
 from anomaly_cl.pretraining.collapse import PROBE_ROWS, check_not_collapsed
-from anomaly_cl.pretraining.module import ContrastiveModule
+from anomaly_cl.pretraining.moco import MoCo
+from anomaly_cl.pretraining.module import ContrastiveModule, residual_encoder
+from anomaly_cl.pretraining.pairs import Pairs
 from anomaly_cl.pretraining.settings import FEWEST_ROWS, TrainingSettings
 from anomaly_cl.pretraining.simclr import SimCLR
+from anomaly_cl.pretraining.swav import SwAV
+from anomaly_cl.pretraining.triplet import Triplet
 
-__all__ = ["METHODS", "PretrainResult", "TrainingSettings", "embed", "encoder_from_state", "encoder_state", "pretrain"]
+__all__ = [
+    "METHODS", "Pairs", "PretrainResult", "TrainingSettings", "embed", "encoder_from_state", "encoder_state",
+    "pretrain",
+]
 
-METHODS: dict[str, type[ContrastiveModule]] = {"simclr": SimCLR}
-DEFAULTS = TrainingSettings()
+METHODS: dict[str, type[ContrastiveModule]] = {
+    "simclr": SimCLR, "moco": MoCo, "swav": SwAV, "triplet": Triplet, "clip": CLIP,
+}
 OWN_OPTIONS = ("max_epochs", "max_steps")
 METRICS = ("train_loss", "val_loss", "rank", "spread")
 
@@ -42,13 +51,15 @@ class PretrainResult:
     """An encoder on the CPU in evaluation mode, and how it came about.
 
     `history` has a dict an epoch: epoch (from 0), train_loss, val_loss, rank, spread. `untrained_because` says why the
-    encoder is the untrained one, which is raw geometry; it is empty after training.
+    encoder is the untrained one, which is raw geometry; it is empty after training. `prototypes` float32 (groups,
+    n_outputs) are the mean embeddings of the groups of normal behaviour that SwAV found; other methods have none.
     """
 
     encoder: Encoder
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int | None = None
     untrained_because: str = ""
+    prototypes: np.ndarray | None = None
 
     @property
     def trained(self) -> bool:
@@ -67,15 +78,18 @@ def pretrain(
     column_of: np.ndarray,
     *,
     seed: int,
-    settings: TrainingSettings = DEFAULTS,
+    settings: TrainingSettings | None = None,
+    pairs: Pairs | None = None,
     trainer_options: Mapping[str, Any] | None = None,
 ) -> PretrainResult:
     """Train an encoder by one of METHODS on normal rows (n, width), stopping early on other normal rows `held_out`.
 
-    `column_of` (width,) names the input column of each output. Everything random comes from `seed`; torch's global
-    generators are left as they were. `trainer_options` go to `pytorch_lightning.Trainer` (accelerator, devices,
-    strategy, logger, enable_progress_bar, callbacks ...); without them nothing is printed or written. With fewer than 8
-    rows in either part, or rows that are all alike, there is nothing to contrast: the untrained encoder is returned.
+    `column_of` (width,) names the input column of each output. `pairs` are rows that the user knows to be of the same
+    kind, or of different kinds; they add a triplet loss to that of any method. Everything random comes from `seed`;
+    torch's global generators are left as they were. `trainer_options` go to `pytorch_lightning.Trainer` (accelerator,
+    devices, strategy, logger, enable_progress_bar, callbacks ...); without them nothing is printed or written. With
+    fewer than 8 rows in either part, rows that are all alike, or too few columns for the method, there is nothing to
+    contrast: the untrained encoder is returned.
 
     Raises UsageError for an unknown method or option or for shapes that do not fit, InputError for numbers that are not
     finite, and ModelError if the run diverged or collapsed.
@@ -83,19 +97,25 @@ def pretrain(
     if method not in METHODS:
         raise UsageError(f"the pretraining method is among {sorted(METHODS)}", f"it is {method!r}", "choose one")
     training, validation = _checked(rows, held_out, column_of)
-    weight_seed, view_seed, order_seed = _child_seeds(seed, 3)
+    if pairs is not None:
+        pairs.check(len(training))
+    kind, settings = METHODS[method], settings or TrainingSettings()
+    settings = replace(settings, max_steps=settings.max_steps or kind.default_steps)
+    weight_seed, view_seed, order_seed, prepare_seed = _child_seeds(seed, 4)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(weight_seed)
-        module = METHODS[method].from_settings(torch.tensor(column_of, dtype=torch.long), settings, view_seed)
         record = _Record()
         trainer = _trainer(settings, record, trainer_options or {})
-        reason = _nothing_to_contrast(training, validation)
+        reason = _nothing_to_contrast(training, validation, column_of, kind.least_columns)
         if reason:
-            return PretrainResult(module.encoder.eval(), untrained_because=reason)
+            untrained = residual_encoder(training.shape[1], settings, view_seed)
+            return PretrainResult(untrained.eval(), untrained_because=reason)
+        module = kind.from_settings(torch.tensor(column_of, dtype=torch.long), settings, view_seed)
+        module.prepare(training, torch.Generator().manual_seed(prepare_seed))
         with _quiet():
             trainer.fit(
                 module,
-                training_loader(training, settings.batch_size, settings.epoch_steps, order_seed),
+                training_loader(training, settings.batch_size, settings.epoch_steps, order_seed, pairs),
                 validation_loader(_evenly_spaced(validation, settings.held_out_rows), settings.batch_size),
             )
     if not record.history:
@@ -106,7 +126,7 @@ def pretrain(
     encoder = module.encoder.cpu().eval()
     probe = _evenly_spaced(validation, PROBE_ROWS)
     check_not_collapsed(probe, torch.from_numpy(embed(encoder, probe.numpy())))
-    return PretrainResult(encoder, record.history, record.best_epoch)
+    return PretrainResult(encoder, record.history, record.best_epoch, prototypes=_prototypes(module.cpu(), training))
 
 
 class _Record(Callback):
@@ -186,12 +206,26 @@ def _child_seeds(seed: int, n: int) -> list[int]:
     return [int(child) for child in np.random.SeedSequence(seed).generate_state(n)]
 
 
-def _nothing_to_contrast(training: Tensor, validation: Tensor) -> str:
+def _nothing_to_contrast(training: Tensor, validation: Tensor, column_of: np.ndarray, least_columns: int) -> str:
     if min(len(training), len(validation)) < FEWEST_ROWS:
         return f"{len(training)} training and {len(validation)} held-out rows; each needs at least {FEWEST_ROWS}"
     if (training == training[0]).all() or (validation == validation[0]).all():
         return "all rows of a part are alike"
+    if len(np.unique(column_of)) < least_columns:
+        return f"the rows have fewer than {least_columns} columns, which this method contrasts with each other"
     return ""
+
+
+def _prototypes(module: ContrastiveModule, rows: Tensor) -> np.ndarray | None:
+    """Mean embedding (groups, n_outputs) of each group that holds any of the rows (n, width), by falling size."""
+    with torch.inference_mode():
+        parts = [module.groups(part) for part in rows.split(BLOCK_ROWS)]
+    known = [part for part in parts if part is not None]
+    if not known:
+        return None
+    groups, embeddings = torch.cat(known).numpy(), embed(module.encoder, rows.numpy())
+    held, sizes = np.unique(groups, return_counts=True)
+    return np.stack([embeddings[groups == group].mean(axis=0) for group in held[np.argsort(-sizes, kind="stable")]])
 
 
 def _evenly_spaced(rows: Tensor, most: int) -> Tensor:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Self
+from typing import ClassVar, Self
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
 from anomaly_cl.encoders.encoder import Encoder
+from anomaly_cl.encoders.tabular import ResidualMLP
+from anomaly_cl.losses.triplet import soft_triplet
+from anomaly_cl.pretraining.batches import Batch
 from anomaly_cl.pretraining.collapse import PROBE_ROWS, effective_rank, spread
+from anomaly_cl.pretraining.pairs import PairedRows, TripletRows, triplets_of
 from anomaly_cl.pretraining.settings import TrainingSettings
 
 
@@ -19,9 +23,14 @@ class ContrastiveModule(pl.LightningModule):
 
     Logs `train_loss`, and on held-out rows `val_loss`, `rank` (effective rank) and `spread` of the embeddings. Views
     are drawn from generators of the module's own, seeded by `seed`: a running one for training, and for validation one
-    that starts anew each epoch, so that its losses can be compared.
+    that starts anew each epoch, so that its losses can be compared. Pairs that the user gave add a loss of their own.
+
+    `default_steps` is how long a method trains if the settings leave it open; with fewer than `least_columns` columns
+    it has nothing to contrast.
     """
 
+    default_steps: ClassVar[int] = 100
+    least_columns: ClassVar[int] = 1
     encoder: Encoder
 
     def __init__(self, encoder: Encoder, learning_rate: float, weight_decay: float, seed: int):
@@ -38,23 +47,36 @@ class ContrastiveModule(pl.LightningModule):
     def contrastive_loss(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """The scalar loss of rows (n, width), drawing whatever it draws from `generator`."""
 
+    def prepare(self, rows: Tensor, generator: torch.Generator) -> None:
+        """Look at all training rows (n, width) once before training: a method that keeps some of them does it here."""
+
+    def groups(self, rows: Tensor) -> Tensor | None:
+        """Group number (n,) of rows (n, width), by a method that learns groups; None by all others."""
+        return None
+
+    def pair_loss(self, pairs: PairedRows, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """The scalar loss of pairs that the user gave, each completed to a triplet by one of the rows (n, width)."""
+        return triplet_loss(self.encoder, triplets_of(pairs, rows, generator))
+
     def on_fit_start(self) -> None:
         self._views_of_training = torch.Generator().manual_seed(self.seed + self.global_rank)
 
-    def training_step(self, batch: tuple[Tensor]) -> Tensor:
-        (rows,) = batch
+    def training_step(self, batch: Batch) -> Tensor:
+        rows, pairs = batch
         loss = self.contrastive_loss(rows, self._views_of_training)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True)
+        if pairs is not None:
+            loss = loss + self.pair_loss(pairs, rows, self._views_of_training)
+        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True, batch_size=len(rows))
         return loss
 
     def on_validation_epoch_start(self) -> None:
         self._views_of_validation = torch.Generator().manual_seed(self.seed)
         self._probe: list[Tensor] = []
 
-    def validation_step(self, batch: tuple[Tensor]) -> None:
-        (rows,) = batch
+    def validation_step(self, batch: Batch) -> None:
+        rows = batch.rows
         loss = self.contrastive_loss(rows, self._views_of_validation)
-        self.log("val_loss", loss, prog_bar=True, sync_dist=True)
+        self.log("val_loss", loss, prog_bar=True, sync_dist=True, batch_size=len(rows))
         if sum(map(len, self._probe)) < PROBE_ROWS:
             self._probe.append(self.encoder(rows))
 
@@ -65,3 +87,15 @@ class ContrastiveModule(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.AdamW(self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
+
+
+def triplet_loss(encoder: Encoder, triplets: TripletRows) -> Tensor:
+    """The soft triplet loss of rows; a negative that happens to equal its anchor, as a category may, does not count."""
+    differs = (triplets.negative != triplets.anchor).any(dim=1)
+    anchor, positive, negative = map(encoder, triplets)
+    return soft_triplet(anchor, positive, negative, differs.to(anchor))
+
+
+def residual_encoder(n_inputs: int, settings: TrainingSettings, seed: int) -> ResidualMLP:
+    """The encoder of all methods that read a row as one part; untrained it is raw geometry."""
+    return ResidualMLP(n_inputs, settings.embedding_size, settings.encoder_width, settings.encoder_depth, seed)

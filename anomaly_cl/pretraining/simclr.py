@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Self
 
 import torch
@@ -9,11 +10,18 @@ from torch import Tensor
 
 from anomaly_cl.encoders.encoder import Encoder
 from anomaly_cl.encoders.heads import ProjectionHead
-from anomaly_cl.encoders.tabular import ResidualMLP
 from anomaly_cl.losses.nt_xent import NTXentLoss
-from anomaly_cl.pretraining.module import ContrastiveModule
-from anomaly_cl.pretraining.settings import TrainingSettings
+from anomaly_cl.losses.pair_weights import duplicate_weights
+from anomaly_cl.pretraining.module import ContrastiveModule, residual_encoder
+from anomaly_cl.pretraining.settings import SCARF_VIEWS, TrainingSettings
 from anomaly_cl.views.tabular import View
+
+
+@dataclass(frozen=True)
+class SimCLRSettings:
+    """Whether near duplicates in a batch repel each other less (`duplicate_weights`): they are hardly negatives."""
+
+    weigh_duplicates: bool = False
 
 
 class SimCLR(ContrastiveModule):
@@ -31,20 +39,19 @@ class SimCLR(ContrastiveModule):
         learning_rate: float,
         weight_decay: float = 0.0,
         seed: int = 0,
+        own: SimCLRSettings | None = None,
     ):
         super().__init__(encoder, learning_rate, weight_decay, seed)
         self.head = ProjectionHead(encoder.n_outputs)
         self.loss = NTXentLoss(temperature)
-        self.column_of, self.views = column_of, views
+        self.column_of, self.views, self.own = column_of, views, own or SimCLRSettings()
 
     @classmethod
     def from_settings(cls, column_of: Tensor, settings: TrainingSettings, seed: int) -> Self:
-        encoder = ResidualMLP(
-            len(column_of), settings.embedding_size, settings.encoder_width, settings.encoder_depth, seed
-        )
-        return cls(encoder, column_of, settings.views, settings.temperature, settings.learning_rate,
-                   settings.weight_decay, seed)
+        return cls(residual_encoder(len(column_of), settings, seed), column_of, settings.views or SCARF_VIEWS,
+                   settings.temperature or 1.0, settings.learning_rate, settings.weight_decay, seed,
+                   settings.of_method(SimCLRSettings))
 
     def contrastive_loss(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         a, b = (self.head(self.encoder(view(rows, self.column_of, generator))) for view in self.views)
-        return self.loss(a, b)
+        return self.loss(a, b, duplicate_weights(rows, rows) if self.own.weigh_duplicates else None)

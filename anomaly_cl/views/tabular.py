@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from anomaly_cl.errors import UsageError
+from anomaly_cl.views.cells import check_rate, chosen_cells, is_number, n_columns, nearest, outputs
 
 
 class View(Protocol):
@@ -49,17 +50,17 @@ class ResampleCells:
     rate: float = 0.3
 
     def __post_init__(self) -> None:
-        _check_rate(self.rate)
+        check_rate(self.rate)
 
     def __call__(self, rows: Tensor, column_of: Tensor, generator: torch.Generator) -> Tensor:
         n = len(rows)
         if n < 2:
             return rows.clone()
-        chosen = _chosen_cells(n, column_of, self.rate, generator)
+        chosen = chosen_cells(n, column_of, self.rate, generator)
         steps = torch.randint(1, n, chosen.shape, generator=generator, device=generator.device)
         donors = (torch.arange(n, device=generator.device).unsqueeze(1) + steps) % n
-        of_outputs = _outputs(donors, column_of).to(rows.device)
-        return torch.where(_outputs(chosen, column_of).to(rows.device), rows.gather(0, of_outputs), rows)
+        of_outputs = outputs(donors, column_of).to(rows.device)
+        return torch.where(outputs(chosen, column_of).to(rows.device), rows.gather(0, of_outputs), rows)
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,60 @@ class MaskCells:
     rate: float = 0.3
 
     def __post_init__(self) -> None:
-        _check_rate(self.rate)
+        check_rate(self.rate)
 
     def __call__(self, rows: Tensor, column_of: Tensor, generator: torch.Generator) -> Tensor:
-        chosen = _chosen_cells(len(rows), column_of, self.rate, generator)
-        return rows.masked_fill(_outputs(chosen, column_of).to(rows.device), 0)
+        chosen = chosen_cells(len(rows), column_of, self.rate, generator)
+        return rows.masked_fill(outputs(chosen, column_of).to(rows.device), 0)
+
+
+@dataclass(frozen=True)
+class DropColumns:
+    """Sets whole columns, each with probability `rate`, to zero in all rows: the batch seen in a random subspace.
+
+    Unlike `MaskCells` it hides the same columns of every row, so that rows still differ by what they hold, not by what
+    is hidden (as the subsets of SubTab, Ucar et al. 2021). One column at least is kept.
+    """
+
+    rate: float = 0.3
+
+    def __post_init__(self) -> None:
+        check_rate(self.rate)
+
+    def __call__(self, rows: Tensor, column_of: Tensor, generator: torch.Generator) -> Tensor:
+        kept = chosen_cells(1, column_of, 1 - self.rate, generator, least=1)
+        return rows.masked_fill(~outputs(kept, column_of).to(rows.device), 0)
+
+
+@dataclass(frozen=True)
+class MixNeighbour:
+    """Moves each row towards one of its `neighbours` nearest rows of the batch, by a share drawn from 0..`strength`.
+
+    Numbers are interpolated (mixup, Zhang et al. 2018, between neighbours only, as SMOTE, Chawla et al. 2002); a
+    column of several outputs is taken over whole, with that share as probability. A row alone stays as it is.
+    """
+
+    strength: float = 0.5
+    neighbours: int = 5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.strength <= 1 or self.neighbours < 1:
+            raise UsageError("rows move by a share of the way to one of at least one neighbour",
+                             f"found strength {self.strength}, neighbours {self.neighbours}",
+                             "choose a strength between 0 and 1")
+
+    def __call__(self, rows: Tensor, column_of: Tensor, generator: torch.Generator) -> Tensor:
+        n, device = len(rows), generator.device
+        if n < 2:
+            return rows.clone()
+        near = nearest(rows, rows, self.neighbours + 1)[:, 1:]  # the first is the row itself, or a copy of it
+        pick = torch.randint(near.shape[1], (n, 1), generator=generator, device=device).to(rows.device)
+        towards = rows[near.gather(1, pick).squeeze(1)]
+        share = self.strength * torch.rand(n, 1, generator=generator, device=device)
+        taken = torch.rand(n, n_columns(column_of), generator=generator, device=device) < share
+        mixed = torch.lerp(rows, towards, share.to(rows))
+        whole = torch.where(outputs(taken, column_of).to(rows.device), towards, rows)
+        return torch.where(is_number(column_of).to(rows.device), mixed, whole)
 
 
 @dataclass(frozen=True)
@@ -87,19 +137,3 @@ class Compose:
         for view in self.views:
             altered = view(altered, column_of, generator)
         return altered
-
-
-def _chosen_cells(n: int, column_of: Tensor, rate: float, generator: torch.Generator) -> Tensor:
-    """Bool (n, input columns): True with probability `rate`."""
-    n_columns = int(column_of.max()) + 1 if len(column_of) else 0
-    return torch.rand(n, n_columns, generator=generator, device=generator.device) < rate
-
-
-def _outputs(cells: Tensor, column_of: Tensor) -> Tensor:
-    """From one value a cell (n, input columns) to one an output (n, width)."""
-    return cells.index_select(1, column_of.to(cells.device))
-
-
-def _check_rate(rate: float) -> None:
-    if not 0 <= rate <= 1:
-        raise UsageError("the rate of altered cells is a share", f"it is {rate}", "choose it between 0 and 1")

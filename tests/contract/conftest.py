@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from anomaly_cl.detectors.tabular import TabularDetector
-from anomaly_cl.pretraining.fit import TrainingSettings
+from anomaly_cl.pretraining.fit import METHODS, TrainingSettings
 from anomaly_cl.schema import Column, Schema
 
 QUICK = TrainingSettings(max_epochs=2, steps_per_epoch=20)
@@ -22,7 +22,7 @@ SCHEMA = Schema((
     Column("picture", "vector", "list<item: float>", size=4),
     Column("constant", "numeric", "double"),
 ))
-DETECTORS = {"simclr": {"pretraining": "simclr", "training": QUICK}, "none": {"pretraining": "none"}}
+DETECTORS = {name: {"pretraining": name, "training": QUICK} for name in METHODS} | {"none": {"pretraining": "none"}}
 
 
 def records(n_rows: int, seed: int) -> pd.DataFrame:

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomaly_cl.errors import UsageError
-from anomaly_cl.views.tabular import Compose, GaussianNoise, MaskCells, ResampleCells
+from anomaly_cl.views.tabular import Compose, DropColumns, GaussianNoise, MaskCells, MixNeighbour, ResampleCells
 
 ALL = [
-    GaussianNoise(0.3), ResampleCells(0.5), MaskCells(0.5),
+    GaussianNoise(0.3), ResampleCells(0.5), MaskCells(0.5), DropColumns(0.5), MixNeighbour(0.5),
     Compose((ResampleCells(0.5), GaussianNoise(0.1))), Compose(),
 ]
 COLUMN_OF = torch.tensor([0, 1, 1, 1, 2, 2, 3])
@@ -101,6 +101,39 @@ def test_masked_columns_are_zero_as_a_whole():
     assert altered.any()
 
 
+def test_dropped_columns_are_the_same_in_all_rows_and_one_is_kept():
+    for seed in range(30):
+        dropped = DropColumns(0.9)(labelled_rows(50, COLUMN_OF) + 1, COLUMN_OF, generator(seed)) == 0
+        assert (dropped == dropped[:1]).all()
+        assert not dropped.all()
+        assert len({dropped[0, i].item() for i in (1, 2, 3)}) == len({dropped[0, i].item() for i in (4, 5)}) == 1
+    assert torch.equal(DropColumns(0)(labelled_rows(5, COLUMN_OF), COLUMN_OF, generator()), labelled_rows(5, COLUMN_OF))
+
+
+def test_a_mixed_row_lies_between_itself_and_a_near_row():
+    rows, column_of = torch.randn(60, 4, generator=generator(3), dtype=torch.float64), torch.arange(4)
+    mixed = MixNeighbour(0.5, neighbours=3)(rows, column_of, generator())
+    for i, row in enumerate(mixed):
+        near = sorted(range(60), key=lambda j, i=i: float((rows[j] - rows[i]).norm()))[1:4]
+        shares = [((row - rows[i]) / (rows[j] - rows[i])).tolist() for j in near]
+        assert any(max(share) - min(share) < 1e-6 and 0 <= share[0] <= 0.5 for share in shares)
+
+
+def test_mixing_takes_columns_of_several_outputs_whole():
+    rows = labelled_rows(40, COLUMN_OF)
+    mixed = MixNeighbour(1.0)(rows, COLUMN_OF, generator())
+    for block in ([1, 2, 3], [4, 5]):
+        known = {tuple(values) for values in rows[:, block].tolist()}
+        assert {tuple(values) for values in mixed[:, block].tolist()} <= known
+    assert torch.equal(MixNeighbour(0)(rows, COLUMN_OF, generator()), rows)
+
+
+@pytest.mark.parametrize("wrong", [{"strength": -0.1}, {"strength": 1.1}, {"strength": math.nan}, {"neighbours": 0}])
+def test_a_mix_that_cannot_be_meant_is_refused(wrong):
+    with pytest.raises(UsageError, match="neighbour"):
+        MixNeighbour(**wrong)
+
+
 def test_noise_has_its_scale():
     added = GaussianNoise(0.3)(torch.zeros(5000, 7), COLUMN_OF, generator())
     assert float(added.std()) == pytest.approx(0.3, rel=0.03)
@@ -116,7 +149,7 @@ def test_composed_views_act_one_after_the_other_on_one_generator():
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, math.nan])
-@pytest.mark.parametrize("kind", [ResampleCells, MaskCells])
+@pytest.mark.parametrize("kind", [ResampleCells, MaskCells, DropColumns])
 def test_rates_outside_0_to_1_are_refused(kind, value):
     with pytest.raises(UsageError, match="share"):
         kind(value)

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+import torch
+
+from anomaly_cl.encoders.tabular import ResidualMLP
+from anomaly_cl.errors import UsageError
+from anomaly_cl.pretraining.fit import Pairs, TrainingSettings, embed, pretrain
+from anomaly_cl.pretraining.module import triplet_loss
+from anomaly_cl.pretraining.pairs import PairedRows, TripletRows, triplets_of
+
+SMALL = TrainingSettings(max_steps=60, steps_per_epoch=10, patience=6, batch_size=64, learning_rate=3e-3)
+RNG = np.random.default_rng(0)
+ROWS, HELD_OUT = np.split(RNG.standard_normal((380, 5)).astype(np.float32), [300])
+
+
+def train(method="simclr", pairs=None, seed=0):
+    return pretrain(method, ROWS, HELD_OUT, np.arange(5), seed=seed, settings=SMALL, pairs=pairs)
+
+
+@pytest.mark.parametrize("method", ["simclr", "triplet"])
+def test_pairs_pull_the_same_together_and_push_the_different_apart(method):
+    left, right = np.random.default_rng(1).integers(300, size=(2, 2000))
+    apart = np.abs(ROWS[left, 0] - ROWS[right, 0])  # what the user holds to make the difference
+    left, right, same = (column[(apart < 0.1) | (apart > 2)] for column in (left, right, apart < 1))
+    left, right, same = (column[left != right] for column in (left, right, same))
+    ratio = []
+    for pairs in (None, Pairs(left, right, same)):
+        embeddings = embed(train(method, pairs).encoder, ROWS)
+        distances = np.linalg.norm(embeddings[left] - embeddings[right], axis=1)
+        ratio.append(distances[same].mean() / distances[~same].mean())
+    assert ratio[1] < 0.9 * ratio[0]
+
+
+def test_pairs_repeat_with_the_seed():
+    pairs = Pairs([0, 1, 2], [3, 4, 5], [True, False, True])
+    assert train("triplet", pairs).history == train("triplet", pairs).history != train("triplet").history
+
+
+def test_the_third_row_of_a_triplet_suits_the_pair():
+    rows = torch.arange(20.0).unsqueeze(1)
+    pairs = PairedRows(rows[[3, 8]], rows[[15, 9]], torch.tensor([True, False]))
+    anchor, positive, negative = triplets_of(pairs, rows, torch.Generator().manual_seed(0))
+    assert anchor.tolist() == [[3], [8]]
+    assert positive[0] == 15
+    assert negative[0] in rows
+    assert positive[1] in (7, 9)  # the nearest other row of the batch
+    assert negative[1] == 9
+
+
+def test_a_row_outside_the_batch_has_its_nearest_row_there():
+    pairs = PairedRows(torch.tensor([[3.2]]), torch.tensor([[9.0]]), torch.tensor([False]))
+    _, positive, _ = triplets_of(pairs, torch.arange(20.0).unsqueeze(1), torch.Generator())
+    assert positive.tolist() == [[3]]
+
+
+def test_a_negative_that_equals_its_anchor_does_not_count():
+    encoder = ResidualMLP(2)
+    rows = torch.randn(3, 4, 2, generator=torch.Generator().manual_seed(0))
+    anchor, positive, negative = rows
+    negative[1] = anchor[1]
+    others = [0, 2, 3]
+    torch.testing.assert_close(
+        triplet_loss(encoder, TripletRows(anchor, positive, negative)),
+        triplet_loss(encoder, TripletRows(anchor[others], positive[others], negative[others])),
+    )
+    assert triplet_loss(encoder, TripletRows(anchor, positive, anchor)).item() == 0
+
+
+@pytest.mark.parametrize("columns", [
+    ([0], [1, 2], [True]), ([], [], []), ([[0]], [[1]], [[True]]), ([0.5], [1], [True]), ([0], [1], ["same"]),
+])
+def test_tables_that_are_no_pairs_are_refused(columns):
+    with pytest.raises(UsageError, match="pairs"):
+        Pairs(*columns)
+
+
+@pytest.mark.parametrize(("left", "right"), [(0, 300), (-1, 5), (7, 7)])
+def test_pairs_of_rows_that_do_not_exist_or_of_one_row_are_refused(left, right):
+    with pytest.raises(UsageError, match="300 training rows"):
+        train(pairs=Pairs([left], [right], [True]))
