@@ -32,7 +32,8 @@ def fit(
         metavar="COLUMN=ROLE", help="Role of a column: feature, key, entity, time, label, segment, ignore. Repeatable."
     )] = None,
     where: Where = None,
-    pretraining: Annotated[str, typer.Option(metavar="NAME", help="simclr, moco, swav, triplet, clip, or none.")] = "simclr",
+    pretraining: Annotated[str, typer.Option(
+        metavar="NAME", help="simclr, moco, swav, triplet, clip, or none.")] = "simclr",
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")] = 0,
     accelerator: Annotated[str, typer.Option(
         metavar="NAME", help="cpu, gpu or auto, as Lightning names them.")] = "auto",
