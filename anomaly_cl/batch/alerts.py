@@ -85,7 +85,7 @@ def describe_run(manifest: dict[str, Any], input_hash: str, summary: dict[str, A
 def _stored(
     detector: TabularDetector, run: Run, alerts: Candidates, reasons: Reasons
 ) -> Iterator[Alert]:
-    schema, typical = detector.schema_, json_value(detector.encoder_.typical())
+    schema, typical = detector.schema_, json_value(detector.scorer_.encoder_.typical())
     shown = [column.name for column in schema.required]
     for start in range(0, len(alerts.row_numbers), CHUNK):
         part = alerts.take(np.arange(start, min(start + CHUNK, len(alerts.row_numbers))))

@@ -71,7 +71,7 @@ def fit(
     else:
         rejects_file.unlink()
     labels = [column.name for column in chosen.with_role(Role.LABEL)]
-    say(f"learned from {', '.join(detector.encoder_.learned_names_)}"
+    say(f"learned from {', '.join(detector.scorer_.encoder_.learned_names_)}"
         + (f"; labels not read: {', '.join(labels)}" if labels else ""))
     say(f"model {detector.model_id_} in {out}")
 

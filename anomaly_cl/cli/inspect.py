@@ -24,18 +24,18 @@ def inspect(
     from anomaly_cl.detectors.tabular import load
 
     detector, about = load(model), describe_model(model)
-    calibration = detector.calibration_
-    untrained = f" (left untrained: {detector.untrained_because_})" if detector.untrained_because_ else ""
+    calibration, scorer = detector.calibration_, detector.scorer_
+    untrained = f" (left untrained: {scorer.untrained_because_})" if scorer.untrained_because_ else ""
     facts = {
         "model_id": detector.model_id_, "pretraining": detector.pretraining + untrained,
         "random_state": detector.random_state,
-        "heads": ", ".join(detector.ensemble_.fitted_), **{f"{name}_rows": n for name, n in detector.rows_.items()},
+        "heads": ", ".join(scorer.ensemble_.fitted_), **{f"{name}_rows": n for name, n in detector.rows_.items()},
         "smallest_p_value": 1 / (calibration.n_rows_ + 1), "tail": calibration.tail_note_,
         "format_version": about["format_version"], "bytes": sum(about["bytes"].values()),
     }
     if json:
         return say_json({**facts, "schema": detector.schema_.to_dict(), "versions": about["versions"],
-                         "typical": detector.encoder_.typical(), "history": detector.history_})
+                         "typical": scorer.encoder_.typical(), "history": scorer.history_})
     say_pairs("Model", {**facts, "versions": ", ".join(f"{k} {v}" for k, v in about["versions"].items())})
     say_schema(detector.schema_)
     return None

@@ -15,9 +15,10 @@ from pyod.models.base import BaseDetector
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from anomaly_cl.detectors.tabular import TabularDetector
+from anomaly_cl.detectors.tabular import FEWEST, TabularDetector
 from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.pretraining.settings import TrainingSettings
+from anomaly_cl.table.split import CalibrationPlan
 
 PROBED_ROWS = 64
 
@@ -31,19 +32,21 @@ class SklearnDetector(OutlierMixin, BaseEstimator):
 
     def __init__(
         self, pretraining: str = "simclr", *, alpha: float = 0.05, random_state: int = 0,
-        training: TrainingSettings | None = None,
+        training: TrainingSettings | None = None, calibration: str | CalibrationPlan = "auto",
     ):
         self.pretraining = pretraining
         self.alpha = alpha
         self.random_state = random_state
         self.training = training
+        self.calibration = calibration
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Learn from normal rows X (rows, columns); y is ignored."""
         if not 0 < self.alpha < 1:
             raise UsageError("alpha is a rate between 0 and 1", f"it is {self.alpha!r}", "choose one, 0.05 say")
         X = validate_data(self, X, dtype="numeric", ensure_all_finite="allow-nan", ensure_min_samples=2)
-        self.detector_ = TabularDetector(self.pretraining, self.random_state, training=self.training).fit(_floats(X))
+        self.detector_ = TabularDetector(self.pretraining, self.random_state, training=self.training,
+                                         calibration=self.calibration).fit(_floats(X))
         self.offset_ = -threshold_at(self.detector_, self.alpha)
         return self
 
@@ -76,13 +79,14 @@ class PyODDetector(BaseDetector):
 
     def __init__(
         self, contamination: float = 0.1, pretraining: str = "simclr", random_state: int = 0,
-        training: TrainingSettings | None = None,
+        training: TrainingSettings | None = None, calibration: str | CalibrationPlan = "auto",
     ):
         super().__init__()  # which would check the contamination here; an estimator checks in fit
         self.contamination = contamination
         self.pretraining = pretraining
         self.random_state = random_state
         self.training = training
+        self.calibration = calibration
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Learn from rows X (rows, columns); y is ignored."""
@@ -92,7 +96,8 @@ class PyODDetector(BaseDetector):
         X = validate_data(self, X, dtype="numeric", ensure_all_finite="allow-nan", ensure_min_samples=2)
         self._set_n_classes(None)
         rows = _floats(X)
-        detector = TabularDetector(self.pretraining, self.random_state, training=self.training, fit_rows=len(rows))
+        detector = TabularDetector(self.pretraining, self.random_state, training=self.training,
+                                   calibration=self.calibration, fit_rows=max(len(rows), FEWEST["fit_rows"]))
         self.detector_ = detector.fit(rows)
         self.decision_scores_ = self.detector_.training_scores(rows)
         self._process_decision_scores()

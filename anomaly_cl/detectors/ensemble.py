@@ -9,8 +9,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from anomaly_cl.scoring.distances import DistanceHead, KNNHead, TailHead
+from anomaly_cl.scoring.distances import BankHead, DistanceHead, KNNHead, TailHead
 from anomaly_cl.scoring.fusion import MeanSurprise
+from anomaly_cl.table.split import Roles
 
 EMBEDDING, TAILS = "embedding", "tails"
 HEADS: dict[str, type[DistanceHead]] = {"knn": KNNHead, "tail": TailHead}
@@ -31,33 +32,35 @@ def default_heads(*, embedded: bool) -> dict[str, SpaceHead]:
     The tails find single extreme values in tables of few columns; in others they mostly add noise, hence their weight.
     """
     spaces = ("standard", "robust", "rank", *((EMBEDDING,) if embedded else ()))
-    heads = {f"knn_{space}": SpaceHead(space, KNNHead(k=5, local_scaling=True)) for space in spaces}
+    heads = {f"knn_{space}": SpaceHead(space, KNNHead(k=5, local_power=0.5)) for space in spaces}
     return heads | {"tails": SpaceHead(TAILS, TailHead(), weight=0.25)}
 
 
 class HeadEnsemble:
     """Distance heads and the surprise of each; the score is their weighted mean.
 
-    A head that can measure its own rows leave-one-out keeps all rows as reference and loses none to its surprise; any
-    other head is fitted without the held-out rows, and takes its surprise from them.
+    A head that can leave its own rows out keeps all rows of the bank as reference and loses none to its surprise; any
+    other head is fitted on reference rows alone, and takes its surprise from held-out rows.
     """
 
     def __init__(self, heads: Mapping[str, SpaceHead]):
         self.heads = dict(heads)
 
-    def fit(self, bank: Mapping[str, np.ndarray], held_out: np.ndarray, two_sided: np.ndarray) -> Self:
-        """Learn from {space: (rows, width)} of normal rows; the mask `held_out` (rows,) marks some of them, and
-        `two_sided` (columns,) is of the tails.
+    def fit(self, bank: Mapping[str, np.ndarray], roles: Roles, two_sided: np.ndarray) -> Self:
+        """Learn from {space: (rows, width)} of normal rows, whose `roles` are positions among them.
+
+        Calibration rows only serve as reference, of heads that can leave them out again. `two_sided` (columns,) is of
+        the tails.
         """
         self.fitted_, distances = {}, {}
         for name, spec in self.heads.items():
             head: Any = copy.deepcopy(spec.head)
             rows = bank[spec.space]
-            if isinstance(head, KNNHead):
-                distances[name] = head.fit(rows).leave_one_out()
+            if isinstance(head, BankHead):
+                distances[name] = head.fit(rows).leave_one_out()[roles.learned]
             else:
-                head.fit(rows[~held_out], *((two_sided,) if spec.space == TAILS else ()))
-                distances[name] = head.distances(rows[held_out])
+                head.fit(rows[roles.reference], *((two_sided,) if spec.space == TAILS else ()))
+                distances[name] = head.distances(rows[roles.held_out])
             self.fitted_[name] = SpaceHead(spec.space, head, spec.weight)
         self.fusion_ = MeanSurprise().fit(distances, {name: spec.weight for name, spec in self.heads.items()})
         return self
@@ -68,10 +71,9 @@ class HeadEnsemble:
 
     def leave_one_out(self, bank: Mapping[str, np.ndarray]) -> np.ndarray:
         """Fused surprise (rows,) of the bank's own rows, each measured to the others by heads that hold them."""
-        return self.fusion_({
-            name: spec.head.leave_one_out() if isinstance(spec.head, KNNHead) else spec.head.distances(bank[spec.space])
-            for name, spec in self.fitted_.items()
-        })
+        heads = {name: (spec.head, bank[spec.space]) for name, spec in self.fitted_.items()}
+        return self.fusion_({name: head.leave_one_out() if isinstance(head, BankHead) else head.distances(rows)
+                             for name, (head, rows) in heads.items()})
 
     def surprises(self, spaces: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Surprise of each head {head: (rows,)}."""

@@ -14,13 +14,11 @@ import pyarrow as pa
 from sklearn.base import BaseEstimator
 
 from anomaly_cl.detectors import artifact
-from anomaly_cl.detectors.ensemble import EMBEDDING, TAILS, HeadEnsemble, SpaceHead, default_heads
+from anomaly_cl.detectors.calibrating import Fitted, fit_and_calibrate, resolve_plan
 from anomaly_cl.detectors.reasons import BANK_ROWS, contributions, reasons, typical_rows
+from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer
 from anomaly_cl.detectors.scored import REASONS, SCORED, Scores, naming_columns, score_columns
-from anomaly_cl.encoders.embed import embed
-from anomaly_cl.encoders.state import encoder_from_state, encoder_state
 from anomaly_cl.errors import InputError, ModelError, UsageError
-from anomaly_cl.features.table_encoder import EncodedRows, TableEncoder
 from anomaly_cl.pretraining.settings import TrainingSettings
 from anomaly_cl.schema import Schema
 from anomaly_cl.scoring.calibration import Calibration, risk
@@ -28,12 +26,11 @@ from anomaly_cl.scoring.distances import DistanceHead
 from anomaly_cl.scoring.thresholds import Alpha, Policy, parse_policy
 from anomaly_cl.table.conform import Rejected
 from anomaly_cl.table.read import RowStream, open_rows
-from anomaly_cl.table.split import Split, sample_rows
+from anomaly_cl.table.split import CalibrationPlan, sample_rows
 
 DEFAULT_POLICY = Alpha(0.01)
-INPUT_SPACE = "robust"  # what the encoder reads, and where neighbours are looked for
 KIND = "tabular"
-NO_PRETRAINING = "none"
+FEWEST = {"bank_rows": 100, "fit_rows": 4}
 
 
 class TabularDetector(BaseEstimator):
@@ -43,6 +40,8 @@ class TabularDetector(BaseEstimator):
     schema: kinds and roles of the columns; inferred from the normal rows if None.
     extra_heads: further distance heads {name: head}, measured on standardised columns.
     training, trainer_options: settings of the pretraining, and options passed to Lightning's Trainer.
+    calibration: "split" sets rows aside for it; "cross" uses every row, by models fitted on folds, which takes longer;
+    "auto" is cross for small data. Or a `Split` or `CrossFit` of `anomaly_cl.table.split`.
     bank_rows: most normal rows that distances are measured to; fit_rows: most normal rows drawn from a larger input.
     """
 
@@ -55,6 +54,7 @@ class TabularDetector(BaseEstimator):
         extra_heads: Mapping[str, DistanceHead] | None = None,
         training: TrainingSettings | None = None,
         trainer_options: Mapping[str, Any] | None = None,
+        calibration: str | CalibrationPlan = "auto",
         bank_rows: int = 20_000,
         fit_rows: int = 200_000,
     ):
@@ -64,6 +64,7 @@ class TabularDetector(BaseEstimator):
         self.extra_heads = extra_heads
         self.training = training
         self.trainer_options = trainer_options
+        self.calibration = calibration
         self.bank_rows = bank_rows
         self.fit_rows = fit_rows
 
@@ -80,28 +81,20 @@ class TabularDetector(BaseEstimator):
         """Learn from a stream of batches of normal rows (see `anomaly_cl.table.read.open_rows`)."""
         self._check_settings()
         self.schema_: Schema = stream.schema
-        sample, parts, bank, training = np.random.default_rng(self.random_state).spawn(4)
+        sample, learning = np.random.default_rng(self.random_state).spawn(2)
         read = [column.name for column in self.schema_.required]
         table = pa.Table.from_batches(
             sample_rows((batch.rows.select(read) for batch in stream), self.fit_rows, sample),
             schema=pa.schema([stream.arrow_schema.field(name) for name in read]),
         )
-        reference, held_out, calibration = Split().indices(table.num_rows, parts)
-        known = np.sort(np.concatenate([reference, held_out]))
-        self.encoder_ = TableEncoder(self.schema_).fit(table.take(known))
-        encoded = self.encoder_.transform(table)
-        self._pretrain(encoded.take(reference), encoded.take(held_out), int(training.integers(2**31)))
-        self.bank_positions_ = np.sort(bank.permutation(known)[:self.bank_rows])
-        self.reference_ = table.take(self.bank_positions_)
-        self.ensemble_ = HeadEnsemble(self._heads()).fit(
-            self._spaces(encoded.take(self.bank_positions_)), np.isin(self.bank_positions_, held_out),
-            self.encoder_.two_sided_,
-        )
-        self.calibration_ = Calibration().fit(self._score(encoded.take(calibration)))
-        self.rows_ = {"read": table.num_rows, "reference": len(reference), "bank": len(self.bank_positions_),
-                      "held_out": len(held_out), "calibration": len(calibration)}
-        self.n_features_in_ = len(self.encoder_.learned_names_)
-        self.model_id_ = artifact.digest({"encoder": self.encoder_.to_state(), "network": self._network_state(),
+        plan = resolve_plan(self.calibration, table.num_rows)
+        return self._learned(fit_and_calibrate(table, self.schema_, plan, self._recipe(), learning))
+
+    def _learned(self, fitted: Fitted) -> Self:
+        self.scorer_, self.calibration_ = fitted.scorer, fitted.calibration
+        self.reference_, self.rows_ = fitted.reference, fitted.rows
+        self.n_features_in_ = len(self.scorer_.encoder_.learned_names_)
+        self.model_id_ = artifact.digest({"learned": self.scorer_.learned_state(),
                                           "calibration": self.calibration_.to_state()})
         return self
 
@@ -136,19 +129,15 @@ class TabularDetector(BaseEstimator):
         if table.num_rows != self.rows_["read"]:
             raise UsageError(f"training scores are of the {self.rows_['read']} rows learned from",
                              f"{table.num_rows} are given", "give the rows of fit, or use decision_function")
-        scores = self.score_table(table).score
-        bank = self.encoder_.transform(self.reference_)
-        scores[self.bank_positions_] = self.ensemble_.leave_one_out(self._spaces(bank))
-        return scores
+        return self.scorer_.training_scores(table, np.arange(table.num_rows))
 
     def embed(self, rows: Any) -> np.ndarray:
         """Embeddings (rows, d) float32, not length-normalised; without pretraining, the encoder's input."""
-        encoded = self.encoder_.transform(self._read(rows))
-        return self._embedding(encoded)
+        return self.scorer_.embed(self.scorer_.encoder_.transform(self._read(rows)))
 
     def score_table(self, table: pa.Table | pa.RecordBatch) -> Scores:
         """Scores of rows that already conform to the schema; a row's scores do not depend on the others."""
-        score = self._score(self.encoder_.transform(table))
+        score = self.scorer_.score(table)
         p_tail = self.calibration_.p_tail(score)
         return Scores(score, self.calibration_.p_value(score), p_tail, risk(p_tail))
 
@@ -158,14 +147,15 @@ class TabularDetector(BaseEstimator):
             return []
         step = -(-self.reference_.num_rows // BANK_ROWS)
         near = self.reference_.take(np.arange(0, self.reference_.num_rows, step))
-        rows, bank, column_of = self.encoder_.transform(table), self.encoder_.transform(near), self.encoder_.column_of_
+        encoder = self.scorer_.encoder_
+        rows, bank, column_of = encoder.transform(table), encoder.transform(near), encoder.column_of_
         typical = typical_rows(rows, bank, column_of)
-        falls = contributions(self._score, rows, bank, typical, column_of)
-        return reasons(falls, self.encoder_.learned_names_, table, near, typical)
+        falls = contributions(self.scorer_.score_encoded, rows, bank, typical, column_of)
+        return reasons(falls, encoder.learned_names_, table, near, typical)
 
     def neighbours(self, table: pa.Table | pa.RecordBatch, k: int = 5) -> list[list[dict[str, Any]]]:
         """For each conforming row, its k nearest normal rows, nearest first, as {column: value}."""
-        nearest = self._nearest(self.encoder_.transform(table), k)
+        nearest = self.scorer_.nearest(self.scorer_.encoder_.transform(table), k)
         return [self.reference_.take(indices).to_pylist() for indices in nearest]
 
     def save(self, folder: str | Path) -> None:
@@ -174,10 +164,7 @@ class TabularDetector(BaseEstimator):
             "kind": KIND, "version": version("anomaly_cl"), "model_id": self.model_id_, "rows": self.rows_,
             "settings": {"pretraining": self.pretraining, "random_state": self.random_state,
                          "bank_rows": self.bank_rows, "fit_rows": self.fit_rows},
-            "schema": self.schema_.to_dict(),
-            "history": self.history_, "untrained_because": self.untrained_because_,
-            "encoder": self.encoder_.to_state(), "network": self._network_state(),
-            "ensemble": self.ensemble_.to_state(), "bank_positions": self.bank_positions_,
+            "schema": self.schema_.to_dict(), "scorer": self.scorer_.to_state(),
             "calibration": {name: value for name, value in self.calibration_.to_state().items() if name != "scores"},
         }
         calibration = pa.table({"score": self.calibration_.scores_})
@@ -196,16 +183,11 @@ class TabularDetector(BaseEstimator):
     def _from_state(cls, state: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> Self:
         detector = cls(**state["settings"])
         detector.schema_ = Schema.from_dict(state["schema"])
-        detector.encoder_ = TableEncoder.from_state(state["encoder"])
-        detector.network_ = None if state["network"] is None else encoder_from_state(state["network"])
-        detector.ensemble_ = HeadEnsemble.from_state(state["ensemble"])
+        detector.scorer_ = RowScorer.from_state(state["scorer"])
         scores = tables["calibration"]["score"].to_numpy()
         detector.calibration_ = Calibration.from_state({**state["calibration"], "scores": scores})
-        detector.reference_, detector.bank_positions_ = tables["reference"], state["bank_positions"]
-        detector.rows_, detector.history_ = state["rows"], state["history"]
-        detector.untrained_because_ = state["untrained_because"]
-        detector.model_id_ = state["model_id"]
-        detector.n_features_in_ = len(detector.encoder_.learned_names_)
+        detector.reference_, detector.rows_, detector.model_id_ = tables["reference"], state["rows"], state["model_id"]
+        detector.n_features_in_ = len(detector.scorer_.encoder_.learned_names_)
         return detector
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -220,46 +202,13 @@ class TabularDetector(BaseEstimator):
             known = [*METHODS, NO_PRETRAINING]
             if self.pretraining not in known:
                 raise UsageError(f"pretraining is one of {known}", f"it is {self.pretraining!r}", "choose one of them")
-        for name in ("bank_rows", "fit_rows"):
-            if not getattr(self, name) >= 1:
-                raise UsageError(f"{name} must be 1 or more", f"it is {getattr(self, name)!r}", "raise it")
+        for name, fewest in FEWEST.items():
+            if not getattr(self, name) >= fewest:
+                raise UsageError(f"{name} must be {fewest} or more", f"it is {getattr(self, name)!r}", "raise it")
 
-    def _heads(self) -> dict[str, SpaceHead]:
-        heads = default_heads(embedded=self.network_ is not None)
-        extra = {name: SpaceHead("standard", head) for name, head in (self.extra_heads or {}).items()}
-        if twice := sorted(set(heads) & set(extra)):
-            raise UsageError(f"extra heads need names other than {sorted(heads)}", f"found {twice}", "rename them")
-        return heads | extra
-
-    def _pretrain(self, reference: EncodedRows, held_out: EncodedRows, seed: int) -> None:
-        self.network_, self.history_, self.untrained_because_ = None, [], ""
-        if self.pretraining == NO_PRETRAINING:
-            return
-        from anomaly_cl.pretraining.fit import pretrain
-
-        result = pretrain(
-            self.pretraining, reference.spaces[INPUT_SPACE], held_out.spaces[INPUT_SPACE], self.encoder_.column_of_,
-            seed=seed, settings=self.training or TrainingSettings(), trainer_options=self.trainer_options,
-        )
-        self.network_, self.history_ = result.encoder, result.history
-        self.untrained_because_ = result.untrained_because
-
-    def _embedding(self, encoded: EncodedRows) -> np.ndarray:
-        rows = encoded.spaces[INPUT_SPACE]
-        return rows if self.network_ is None else embed(self.network_, rows)
-
-    def _spaces(self, encoded: EncodedRows) -> dict[str, np.ndarray]:
-        embedding = {} if self.network_ is None else {EMBEDDING: self._embedding(encoded)}
-        return {**encoded.spaces, TAILS: encoded.tails, **embedding}
-
-    def _score(self, encoded: EncodedRows) -> np.ndarray:
-        return self.ensemble_.score(self._spaces(encoded))
-
-    def _nearest(self, encoded: EncodedRows, k: int) -> np.ndarray:
-        return self.ensemble_.first(INPUT_SPACE).neighbours(encoded.spaces[INPUT_SPACE], k)[1]
-
-    def _network_state(self) -> dict[str, Any] | None:
-        return None if self.network_ is None else encoder_state(self.network_)
+    def _recipe(self) -> Recipe:
+        return Recipe(self.pretraining, self.training or TrainingSettings(), self.trainer_options or {},
+                      self.extra_heads or {}, self.bank_rows)
 
     def _read(self, rows: Any) -> pa.Table:
         stream = open_rows(rows, self.schema_, on_reject=_refuse)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -33,19 +33,27 @@ class DistanceHead(Protocol):
         """The fitted head again."""
 
 
+@runtime_checkable
+class BankHead(DistanceHead, Protocol):
+    """A head that keeps its rows as a bank and can leave each of them out of its own measurement."""
+
+    def leave_one_out(self) -> np.ndarray:
+        """Distance (rows of the bank,) of each row of the bank to the others."""
+
+
 class KNNHead:
     """Mean or largest Euclidean distance to the k nearest normal rows.
 
     Sources: Angiulli and Pizzuti 2002 (mean), Ramaswamy, Rastogi and Shim 2000 (largest).
 
-    `local_scaling` divides by the root of the distance that those neighbours have to their own: half-way, in
-    logarithms, from the distance to the ratio of both. A sparse but normal region is then less strange; the full
-    ratio, as in LOF, forgets how far out a row lies and ranks worse. A bank of fewer than k rows lowers k. Results are
-    equal, bit for bit, however the rows are cut into chunks; equal distances take the earliest row of the bank.
+    With a `local_power` above 0 it is divided by that power of the distance that those neighbours have to their own.
+    At 0.5 it lies half-way, in logarithms, from the distance to the ratio of both: a sparse but normal region is less
+    strange. The full ratio, 1, is that of LOF; it forgets how far out a row lies. A bank of fewer than k rows lowers k.
+    Results are equal, bit for bit, however the rows are cut into chunks; equal distances take the earliest row.
     """
 
-    def __init__(self, k: int = 5, aggregate: str = "mean", local_scaling: bool = False):
-        self.k, self.aggregate, self.local_scaling = k, aggregate, local_scaling
+    def __init__(self, k: int = 5, aggregate: str = "mean", local_power: float = 0.0):
+        self.k, self.aggregate, self.local_power = k, aggregate, local_power
 
     def fit(self, X: ArrayLike) -> Self:
         """Keep normal rows (rows, columns) as the bank; one row is enough."""
@@ -53,10 +61,12 @@ class KNNHead:
             raise UsageError("kNN needs k of 1 or more", f"it is {self.k}", "raise k")
         if self.aggregate not in ("mean", "max"):
             raise UsageError("aggregate is 'mean' or 'max'", f"it is {self.aggregate!r}", "choose one of them")
+        if not 0 <= self.local_power <= 1:
+            raise UsageError("the power of local scaling lies between 0 and 1", f"it is {self.local_power}",
+                             "use for example 0.5")
         self.bank_ = np.array(finite_matrix(X, fewest=1))
         self.index_ = ExactNeighbours(self.bank_)
-        if self.local_scaling:
-            self.scales_ = self._local_scales()
+        self._measure_own_rows()
         return self
 
     def neighbours(self, X: ArrayLike, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -65,43 +75,54 @@ class KNNHead:
 
     def distances(self, X: ArrayLike) -> np.ndarray:
         distances, indices = self.neighbours(X, self.k)
-        return self._scaled(distances, indices)
+        found = self._aggregate(distances)
+        return found / _row_mean(self.scales_[indices]) if self.local_power else found
 
     def leave_one_out(self) -> np.ndarray:
-        """Distance (rows of the bank,) of each row of the bank to the others; 0 for a bank of one row."""
-        if len(self.bank_) == 1:
-            return np.zeros(1)
-        distances, indices = self.index_.query(self.bank_, self.k + 1)
-        return self._scaled(distances[:, 1:], indices[:, 1:])  # the first is the row itself, or its equal
-
-    def _scaled(self, distances: np.ndarray, indices: np.ndarray) -> np.ndarray:
-        found = self._aggregate(distances)
-        return found / _row_mean(self.scales_[indices]) if self.local_scaling else found
+        """Distance (rows of the bank,) of each row, as if the bank were the others only; 0 for a bank of one row."""
+        return self.own_
 
     def _aggregate(self, distances: np.ndarray) -> np.ndarray:
         return _row_mean(distances) if self.aggregate == "mean" else distances[:, -1]
 
-    def _local_scales(self) -> np.ndarray:
-        """Root of the distance of each row of the bank to the others, never much below the median's, never zero."""
+    def _measure_own_rows(self) -> None:
+        """The distance of each row of the bank to the others (`own_`), and what it counts as a neighbour (`scales_`).
+
+        The scales are powers of such distances, never much below the median's and never zero.
+        """
         if len(self.bank_) == 1:
-            return np.ones(1)
-        others = self.index_.query(self.bank_, self.k + 1)[0][:, 1:]  # the first is the row itself, or its equal
-        scales = self._aggregate(others)
-        positive = scales[scales > 0]
+            self.own_, self.scales_ = np.zeros(1), np.ones(1)
+            return
+        # the first is the row itself; one more than k, for rows whose own neighbour is the row left out
+        distances, indices = (found[:, 1:] for found in self.index_.query(self.bank_, self.k + 2))
+        k = min(self.k, distances.shape[1])
+        spare = distances.shape[1] > k
+        self.own_ = raw = self._aggregate(distances[:, :k])
+        positive = raw[raw > 0]
         floor = SMALLEST_SHARE * float(np.median(positive)) if len(positive) else 1.0
-        return np.sqrt(np.maximum(scales, floor))
+        self.scales_ = np.maximum(raw, floor) ** self.local_power
+        if not self.local_power:
+            return
+        near, to_near = indices[:, :k], distances[:, :k]
+        if not spare:
+            self.own_ = raw / _row_mean(self.scales_[near])
+            return
+        mean_without = (raw[near] * k + distances[near, k] - to_near) / k
+        without = mean_without if self.aggregate == "mean" else distances[near, k]
+        is_neighbour = to_near <= distances[near, k - 1]
+        scales = np.maximum(np.where(is_neighbour, without, raw[near]), floor) ** self.local_power
+        self.own_ = raw / _row_mean(scales)
 
     def to_state(self) -> dict[str, Any]:
-        state = {"k": self.k, "aggregate": self.aggregate, "local_scaling": self.local_scaling, "bank": self.bank_}
-        return state | ({"scales": self.scales_} if self.local_scaling else {})
+        return {"k": self.k, "aggregate": self.aggregate, "local_power": self.local_power, "bank": self.bank_,
+                "own": self.own_, "scales": self.scales_}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
-        head = cls(state["k"], state["aggregate"], state["local_scaling"])
+        head = cls(state["k"], state["aggregate"], state["local_power"])
         head.bank_ = np.asarray(state["bank"])
         head.index_ = ExactNeighbours(head.bank_)
-        if head.local_scaling:
-            head.scales_ = np.asarray(state["scales"])
+        head.own_, head.scales_ = np.asarray(state["own"]), np.asarray(state["scales"])
         return head
 
 

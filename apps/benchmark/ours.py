@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass, fields
 from functools import partial
 
 from anomaly_cl.detectors.adapters import benchmark_detector
 from anomaly_cl.detectors.ensemble import EMBEDDING, SpaceHead, default_heads
-from anomaly_cl.detectors.tabular import NO_PRETRAINING, TabularDetector
+from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe
+from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.pretraining.fit import METHODS
 from apps.benchmark.models import OURS
 
 
+@dataclass(frozen=True)
+class ChosenRecipe(Recipe):
+    """A recipe with only those of its heads that `keep` names; all else is learned as before."""
+
+    keep: frozenset[str] = frozenset()
+
+    def heads(self, *, embedded: bool) -> dict[str, SpaceHead]:
+        return {name: head for name, head in super().heads(embedded=embedded).items() if name in self.keep}
+
+
 class ChosenHeads(TabularDetector):
-    """The detector with only those of its heads that `keep` names; all else is learned as before."""
+    """The detector with some of its heads."""
 
     def __init__(self, keep: Collection[str], detector: TabularDetector):
         super().__init__(**detector.get_params(deep=False))
         self.keep = keep
 
-    def _heads(self) -> dict[str, SpaceHead]:
-        return {name: head for name, head in super()._heads().items() if name in self.keep}
+    def _recipe(self) -> Recipe:
+        recipe = super()._recipe()
+        return ChosenRecipe(**{each.name: getattr(recipe, each.name) for each in fields(recipe)},
+                            keep=frozenset(self.keep))
 
 
 def our_models() -> dict[str, Callable[[int], TabularDetector]]:

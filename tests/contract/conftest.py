@@ -9,6 +9,7 @@ import pytest
 from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.pretraining.fit import METHODS, TrainingSettings
 from anomaly_cl.schema import Column, Schema
+from anomaly_cl.table.split import CrossFit
 
 QUICK = TrainingSettings(max_epochs=2, steps_per_epoch=20)
 SCHEMA = Schema((
@@ -22,7 +23,11 @@ SCHEMA = Schema((
     Column("picture", "vector", "list<item: float>", size=4),
     Column("constant", "numeric", "double"),
 ))
-DETECTORS = {name: {"pretraining": name, "training": QUICK} for name in METHODS} | {"none": {"pretraining": "none"}}
+DETECTORS = {
+    **{name: {"pretraining": name, "training": QUICK, "calibration": "split"} for name in METHODS},
+    "none": {"pretraining": "none"},
+    "cross-fitted": {"training": QUICK, "calibration": CrossFit(2)},
+}
 
 
 def records(n_rows: int, seed: int) -> pd.DataFrame:

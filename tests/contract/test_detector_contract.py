@@ -150,12 +150,8 @@ def test_embeddings_have_one_row_each_and_are_finite(detector, rows):
 
 def test_training_scores_exceed_those_of_rows_that_meet_themselves(detector, normal):
     own, honest = detector.decision_function(normal), detector.training_scores(normal)
-    in_bank = np.zeros(len(normal), bool)
-    in_bank[detector.bank_positions_] = True
-    assert_array_equal(own[~in_bank], honest[~in_bank])
-    assert (honest[in_bank] > own[in_bank]).mean() > 0.9
-    # rows that meet themselves score near 0; the medians of 720 and of 180 honest scores differ by chance alone
-    assert abs(np.median(honest[in_bank]) - np.median(honest[~in_bank])) < 0.2
+    assert len(detector.scorer_.bank_positions_) == len(normal)
+    assert (honest > own).mean() > 0.9
 
 
 def test_a_policy_that_can_never_alert_says_so(detector, rows):

@@ -49,7 +49,7 @@ def test_slow_peers_can_be_made() -> None:
 def heads_of(name: str) -> set[str]:
     detector = models()[name].make(0).fit(ROWS)
     assert np.isfinite(detector.decision_function(ROWS)).all()
-    return set(detector.ensemble_.fitted_)
+    return set(detector.scorer_.ensemble_.fitted_)
 
 
 def test_ablations_have_the_heads_they_name() -> None:

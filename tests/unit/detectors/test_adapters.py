@@ -31,8 +31,8 @@ def _other_labels(estimator):
 
 
 @parametrize_with_checks(
-    [SklearnDetector("none"), SklearnDetector(training=SHORT), PyODDetector(pretraining="none"),
-     PyODDetector(training=SHORT)],
+    [SklearnDetector("none"), SklearnDetector(training=SHORT, calibration="split"), PyODDetector(pretraining="none"),
+     PyODDetector(training=SHORT, calibration="split")],
     expected_failed_checks=_other_labels,
 )
 def test_scikit_learns_checks(estimator, check):

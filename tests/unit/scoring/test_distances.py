@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from anomaly_cl.errors import InputError, UsageError
-from anomaly_cl.scoring import neighbours
+from anomaly_cl.scoring import distances, neighbours
 from anomaly_cl.scoring.distances import KNNHead, TailHead
 
 
@@ -64,7 +64,7 @@ def test_a_row_has_the_same_distance_in_any_chunk(draw, columns, scaled, monkeyp
     monkeypatch.setattr(neighbours, "CELLS", 100_000)  # so that large chunks are proposed, and small ones measured
     rng = np.random.default_rng(columns)
     X = draw(rng, 1200, columns)
-    head = KNNHead(k=5, local_scaling=scaled).fit(draw(rng, 700, columns))
+    head = KNNHead(k=5, local_power=0.5 * scaled).fit(draw(rng, 700, columns))
     whole = head.distances(X)
     for size in (7, 1000):
         parts = [head.distances(X[start:start + size]) for start in range(0, len(X), size)]
@@ -98,7 +98,7 @@ def test_one_huge_value_in_the_bank_spoils_nothing():
 
 
 def test_huge_rows_have_a_finite_distance():
-    head = KNNHead(local_scaling=True).fit(np.zeros((10, 2)))
+    head = KNNHead(local_power=0.5).fit(np.zeros((10, 2)))
     assert np.isfinite(head.distances([[1e308, -1e308], [1e-320, 0]])).all()
 
 
@@ -111,7 +111,7 @@ def test_distances_lie_far_from_zero_without_loss():
 @pytest.mark.parametrize("scaled", [False, True])
 def test_a_bank_of_few_rows_lowers_k(n, scaled):
     bank = np.arange(n, dtype=float)[:, None] * np.ones((1, 8))
-    head = KNNHead(k=5, local_scaling=scaled).fit(bank)
+    head = KNNHead(k=5, local_power=0.5 * scaled).fit(bank)
     distances, indices = head.neighbours(bank, 5)
     assert distances.shape == indices.shape == (n, n)
     assert np.isfinite(head.distances(bank + 1)).all()
@@ -127,7 +127,7 @@ def test_mean_and_max_aggregate_the_k_distances():
 def test_local_scaling_equals_the_double_loop():
     rng = np.random.default_rng(1)
     bank, X = rng.normal(size=(60, 3)) * rng.exponential(size=(60, 1)), rng.normal(size=(20, 3))
-    head = KNNHead(k=4, local_scaling=True).fit(bank)
+    head = KNNHead(k=4, local_power=0.5).fit(bank)
     own = []
     for i, row in enumerate(bank):
         others = np.delete(bank, i, 0)
@@ -137,10 +137,21 @@ def test_local_scaling_equals_the_double_loop():
     assert_allclose(head.distances(X), np.mean(distances, 1) / scales[np.array(where)].mean(1))
 
 
+@pytest.mark.parametrize("n_rows", [6, 80])
+@pytest.mark.parametrize("aggregate", ["mean", "max"])
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_leaving_a_row_out_equals_a_bank_without_it(n_rows, aggregate, power, monkeypatch):
+    monkeypatch.setattr(distances, "SMALLEST_SHARE", 0)  # a bank without the row has another median
+    bank = np.random.default_rng(2).normal(size=(n_rows, 2))
+    head = KNNHead(4, aggregate, power)
+    without = [head.fit(np.delete(bank, i, 0)).distances(bank[i:i + 1])[0] for i in range(n_rows)]
+    assert_allclose(head.fit(bank).leave_one_out(), without, rtol=1e-12)
+
+
 def test_local_scaling_makes_a_sparse_region_less_strange():
     rng = np.random.default_rng(2)
     dense, sparse = rng.normal(size=(500, 2)), rng.normal(size=(500, 2)) * 10 + 1000
-    plain, scaled = (KNNHead(local_scaling=on).fit(np.vstack([dense, sparse])) for on in (False, True))
+    plain, scaled = (KNNHead(local_power=0.5 * on).fit(np.vstack([dense, sparse])) for on in (False, True))
     new_dense, new_sparse = rng.normal(size=(200, 2)), rng.normal(size=(200, 2)) * 10 + 1000
 
     def ratio(head):
@@ -153,7 +164,7 @@ def test_local_scaling_makes_a_sparse_region_less_strange():
 @pytest.mark.parametrize("scaled", [False, True])
 def test_a_knn_head_returns_from_its_state(scaled):
     rng = np.random.default_rng(3)
-    head = KNNHead(k=3, aggregate="max", local_scaling=scaled).fit(rng.normal(size=(50, 8)).astype(np.float32))
+    head = KNNHead(k=3, aggregate="max", local_power=0.5 * scaled).fit(rng.normal(size=(50, 8)).astype(np.float32))
     X = rng.normal(size=(20, 8))
     state = head.to_state()
     json.dumps({name: value for name, value in state.items() if not isinstance(value, np.ndarray)})
@@ -171,7 +182,7 @@ def test_the_bank_does_not_follow_the_callers_array():
     assert_array_equal(head.distances(kept), before)
 
 
-@pytest.mark.parametrize("head", [KNNHead(), KNNHead(local_scaling=True), TailHead()])
+@pytest.mark.parametrize("head", [KNNHead(), KNNHead(local_power=0.5), TailHead()])
 @pytest.mark.parametrize("bad", [[[np.nan, 0.0]], [[np.inf, 0.0]], [[1.0]], [1.0, 2.0], [["a", "b"]]])
 def test_a_head_refuses_what_is_not_finite_or_of_another_shape(head, bad):
     with pytest.raises(InputError):

@@ -2,25 +2,48 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from anomaly_cl.errors import InputError
-from anomaly_cl.table.split import Split, sample_rows
+from anomaly_cl.errors import InputError, UsageError
+from anomaly_cl.table.split import CrossFit, Split, sample_rows
+
+PLANS = [Split(), Split(0.5), CrossFit(), CrossFit(2), CrossFit(10)]
 
 
-@pytest.mark.parametrize("n_rows", [4, 5, 17, 1_000, 200_000])
-def test_the_three_parts_are_disjoint_complete_and_never_empty(n_rows):
-    parts = Split().indices(n_rows, np.random.default_rng(0))
-    assert all(len(part) for part in parts)
-    np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(n_rows))
+@pytest.mark.parametrize("n_rows", [4, 5, 17, 1_000])
+@pytest.mark.parametrize("plan", PLANS, ids=str)
+def test_no_model_learns_from_the_rows_it_calibrates(plan, n_rows):
+    kept, others = plan.roles(n_rows, np.random.default_rng(0))
+    for roles in (kept, *others):
+        parts = (roles.reference, roles.held_out, roles.calibration)
+        assert len(roles.reference)
+        assert len(roles.held_out)
+        np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(n_rows))
+        assert all((np.diff(part) > 0).all() for part in parts)
 
 
-def test_caps_leave_the_remaining_rows_to_the_reference():
-    parts = Split(held_out_cap=10, calibration_cap=20).indices(1_000, np.random.default_rng(0))
-    assert [len(part) for part in parts] == [970, 10, 20]
+@pytest.mark.parametrize("n_rows", [4, 17, 1_000])
+def test_cross_fitting_calibrates_on_every_row_once_and_keeps_a_model_of_all(n_rows):
+    kept, others = CrossFit().roles(n_rows, np.random.default_rng(0))
+    assert not len(kept.calibration)
+    np.testing.assert_array_equal(np.sort(np.concatenate([roles.calibration for roles in others])), np.arange(n_rows))
 
 
-def test_too_few_rows_are_refused_with_their_number():
+def test_a_split_has_one_model_and_a_bounded_calibration():
+    kept, others = Split(0.2, cap=20).roles(1_000, np.random.default_rng(0))
+    assert not others
+    assert len(kept.calibration) == 20
+    assert len(kept.held_out) == 150
+
+
+@pytest.mark.parametrize("plan", [Split(), CrossFit()], ids=str)
+def test_too_few_rows_are_refused_with_their_number(plan):
     with pytest.raises(InputError, match="n_samples = 1"):
-        Split().indices(1, np.random.default_rng(0))
+        plan.roles(1, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("make", [lambda: Split(0), lambda: Split(1.0), lambda: Split(cap=0), lambda: CrossFit(1)])
+def test_plans_that_cannot_be_meant_are_refused(make):
+    with pytest.raises(UsageError):
+        make()
 
 
 def _numbers(batches):

@@ -1,0 +1,59 @@
+"""Fitting with a calibration: which models learn from which rows, and whose scores calibrate."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from anomaly_cl.detectors.row_scorer import Recipe, RowScorer
+from anomaly_cl.errors import UsageError
+from anomaly_cl.schema import Schema
+from anomaly_cl.scoring.calibration import Calibration
+from anomaly_cl.table.split import CalibrationPlan, CrossFit, Split
+
+CROSS_BELOW = 2_000  # normal rows: where a fifth of them is missed
+PLANS: dict[str, CalibrationPlan] = {"split": Split(), "cross": CrossFit()}
+
+
+class Fitted(NamedTuple):
+    """A scorer, its calibration, the rows of its bank as they came in, and how many rows did what."""
+
+    scorer: RowScorer
+    calibration: Calibration
+    reference: pa.Table
+    rows: dict[str, int]
+
+
+def resolve_plan(calibration: str | CalibrationPlan, n_rows: int) -> CalibrationPlan:
+    """The plan that is meant by "split", "cross" or "auto"; raises UsageError for another word."""
+    if not isinstance(calibration, str):
+        return calibration
+    if calibration == "auto":
+        return PLANS["cross" if n_rows < CROSS_BELOW else "split"]
+    if calibration not in PLANS:
+        raise UsageError(f"calibration is one of {['auto', *PLANS]}", f"it is {calibration!r}", "choose one of them")
+    return PLANS[calibration]
+
+
+def fit_and_calibrate(
+    table: pa.Table, schema: Schema, plan: CalibrationPlan, recipe: Recipe, rng: np.random.Generator
+) -> Fitted:
+    """Fit the scorer that is kept and those that only calibrate, on normal rows that conform to the schema.
+
+    A calibration row is scored by a scorer that learned nothing from it. It may stand in the scorer's bank, where it is
+    left out of its own measurement: a new row meets that bank and one row more, so it scores at most as high.
+    """
+    drawing, keeping = rng.spawn(2)
+    roles, others = plan.roles(table.num_rows, drawing)
+    scorer = RowScorer().fit(table, schema, roles, recipe, keeping)
+    scores = np.full(table.num_rows, np.nan)
+    scores[roles.calibration] = scorer.training_scores(table, roles.calibration)
+    for part, stream in zip(others, rng.spawn(len(others)), strict=True):
+        other = RowScorer().fit(table, schema, part, recipe.unwatched(), stream)
+        scores[part.calibration] = other.training_scores(table, part.calibration)
+    calibrated = np.flatnonzero(~np.isnan(scores))
+    rows = {"read": table.num_rows, "reference": len(roles.reference), "held_out": len(roles.held_out),
+            "bank": len(scorer.bank_positions_), "calibration": len(calibrated), "models": 1 + len(others)}
+    return Fitted(scorer, Calibration().fit(scores[calibrated]), table.take(scorer.bank_positions_), rows)
