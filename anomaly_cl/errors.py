@@ -33,3 +33,7 @@ class ModelError(AnomalyCLError):
     """A model folder that is incomplete, altered, or of another format; or a model that learned nothing."""
 
     exit_code = 4
+
+
+class PolicyWarning(UserWarning):
+    """What a policy cannot do with the calibration that there is; said before scoring."""

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
 
 from anomaly_cl.alerts.models import Alert, Run
 from anomaly_cl.alerts.store import AddedRun, AlertStore, alert_id, json_value, run_id
+from anomaly_cl.batch.shelf import RowShelf
+from anomaly_cl.detectors.policies import scored_rows
 from anomaly_cl.detectors.scored import Scores
 from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.schema import Role, Schema
-from anomaly_cl.scoring.thresholds import Policy
+from anomaly_cl.scoring.policy import Policy, ScoredRows
 from anomaly_cl.table.read import Batch
 
 Reasons = dict[int, list[dict[str, Any]]]
@@ -33,35 +35,77 @@ class Candidates:
     scores: Scores
 
     def take(self, index: np.ndarray) -> Candidates:
-        picked = {name: getattr(self.scores, name)[index] for name in Scores.__dataclass_fields__}
-        return Candidates(self.row_numbers[index], self.rows.take(pa.array(index)), Scores(**picked))
+        return Candidates(self.row_numbers[index], self.rows.take(pa.array(index)), _take(self.scores, index))
+
+
+def _take(scores: Scores, index: np.ndarray) -> Scores:
+    return Scores(**{field.name: getattr(scores, field.name)[index] for field in fields(Scores)})
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Numbers of rows that may become alerts, and the rows' positions on the shelf."""
+
+    row_numbers: np.ndarray
+    positions: np.ndarray
+    scores: Scores
+    read: ScoredRows
+
+    def take(self, index: np.ndarray) -> _Kept:
+        return _Kept(self.row_numbers[index], self.positions[index], _take(self.scores, index), self.read.take(index))
 
 
 class AlertPool:
-    """Keeps only the rows that the policy may pick, so that one pass over any input is enough."""
+    """Keeps only the rows that the policy may still pick, so that one pass over any input is enough.
 
-    def __init__(self, policy: Policy, rows: pa.Schema):
-        self.policy = policy
-        self.parts = [Candidates(np.zeros(0, np.int64), rows.empty_table(), Scores(*[np.zeros(0)] * 4))]
-        self.kept = 0
+    alpha keeps its alerts, a budget as many rows as it alerts, fdr the rows with p <= level, cost those under a bound
+    of its threshold, at worst half of all. In memory are about a hundred bytes for each of them; the rows themselves
+    lie on a shelf that goes to disk as it grows. Use it in a with statement.
+    """
+
+    def __init__(self, policy: Policy, rows: pa.Schema, schema: Schema, n_calibration: int):
+        self.policy, self.schema, self.n_calibration = policy, schema, n_calibration
+        self.shelf = RowShelf(rows)
+        self.parts: list[_Kept] = []
+        self.seen = self.kept = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.shelf.close()
 
     def add(self, batch: Batch, scores: Scores) -> None:
         """Consider scored rows."""
-        part = Candidates(batch.row_numbers, pa.Table.from_batches([batch.rows]), scores)
-        self.parts.append(self._picked(part))
-        if sum(len(part.row_numbers) for part in self.parts) > 2 * self.kept + CHUNK:
-            self.parts = [self.alerts()]
-            self.kept = len(self.parts[0].row_numbers)
+        read = scored_rows(scores, batch.rows, self.schema, self.n_calibration)
+        index = np.flatnonzero(self.policy.may_alert(read))
+        positions = self.shelf.add(pa.Table.from_batches([batch.rows]).take(pa.array(index)))
+        self.parts.append(_Kept(batch.row_numbers[index], positions, _take(scores, index), read.take(index)))
+        self.seen += len(read)
+        if sum(len(part.positions) for part in self.parts) > 2 * self.kept + CHUNK:
+            together = self._together()
+            self.parts = [together.take(np.flatnonzero(self.policy.may_alert(together.read)))]
+            self.kept = len(self.parts[0].positions)
 
     def alerts(self) -> Candidates:
         """The alerts among all rows seen so far."""
-        scores = {name: np.concatenate([getattr(part.scores, name) for part in self.parts])
-                  for name in Scores.__dataclass_fields__}
-        return self._picked(Candidates(np.concatenate([part.row_numbers for part in self.parts]),
-                                       pa.concat_tables([part.rows for part in self.parts]), Scores(**scores)))
+        if not self.parts:
+            return Candidates(np.zeros(0, np.int64), self.shelf.take(np.zeros(0, np.int64)),
+                              Scores(*[np.zeros(0)] * len(fields(Scores))))
+        together = self._together()
+        picked = together.take(np.flatnonzero(self.policy.alerts(together.read)))
+        return Candidates(picked.row_numbers, self.shelf.take(picked.positions), picked.scores)
 
-    def _picked(self, part: Candidates) -> Candidates:
-        return part.take(np.flatnonzero(self.policy.alerts(part.scores.p_value, part.scores.score)))
+    def cut(self) -> dict[str, Any]:
+        """How the policy chose among all rows seen so far, as plain data."""
+        return self.policy.cut(self._together().read) if self.parts else {}
+
+    def _together(self) -> _Kept:
+        scores = {field.name: np.concatenate([getattr(part.scores, field.name) for part in self.parts])
+                  for field in fields(Scores)}
+        return _Kept(np.concatenate([part.row_numbers for part in self.parts]),
+                     np.concatenate([part.positions for part in self.parts]), Scores(**scores),
+                     ScoredRows.joined([part.read for part in self.parts], self.seen))
 
 
 def store_alerts(

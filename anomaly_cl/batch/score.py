@@ -31,7 +31,7 @@ from anomaly_cl.batch.summary import RunSummary
 from anomaly_cl.detectors.artifact import LIBRARIES
 from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.schema import Role
-from anomaly_cl.scoring.thresholds import Policy
+from anomaly_cl.scoring.policy import Policy
 from anomaly_cl.table.files import expand
 from anomaly_cl.table.read import BATCH_ROWS, RowStream, open_rows
 from anomaly_cl.table.write import ParquetWriter
@@ -51,7 +51,7 @@ def score_file(
         out: name of the scored file, ending in .parquet.
         where: an SQL condition on the input.
         keep: columns of the input to carry over.
-        policy: "alpha=0.01" (the default) or "budget=100".
+        policy: "alpha=0.01" (the default), "fdr=0.05", "budget=100/day", "cost=1:50"; see `scoring.thresholds`.
         store: path or URL of an alert store that receives the alerts.
         batch_rows: rows read at once; the scores do not depend on it.
         progress: called with the number of rows scored so far.
@@ -69,12 +69,13 @@ def score_file(
                                on_reject=lambda rows: rejects.write(reject_rows(rows)))
             final = scored_schema(stream.arrow_schema, detector.schema_, keep)
             summary = RunSummary(detector.calibration_.scores_, detector.schema_.only(Role.TIME))
-            pool = AlertPool(resolved, stream.arrow_schema)
-            alerts, reasons = _write_scored(detector, stream, outputs, final, pool, summary, progress)
-        manifest = _manifest(detector, stream, source, where, str(resolved), len(reasons))
+            with AlertPool(resolved, stream.arrow_schema, detector.schema_, detector.calibration_.n_rows_) as pool:
+                alerts, reasons = _write_scored(detector, stream, outputs, final, pool, summary, progress)
+                cut = pool.cut()
+        manifest = _manifest(detector, stream, source, where, str(resolved), len(reasons)) | {"cut": cut}
         if opened is not None:
             files = "".join(sorted(manifest["input"]["files"].values()))
-            run = describe_run(manifest, hashlib.sha256(files.encode()).hexdigest(), summary.as_dict())
+            run = describe_run(manifest, hashlib.sha256(files.encode()).hexdigest(), summary.as_dict() | {"cut": cut})
             manifest["stored"] = asdict(store_alerts(opened, detector, run, alerts, reasons))
     manifest["started_at"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started))
     manifest["seconds"] = round(time.time() - started, 3)

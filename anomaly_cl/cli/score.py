@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from anomaly_cl.cli.options import Inputs, Json, Store, Where
-from anomaly_cl.cli.screen import progress, say, say_json
+from anomaly_cl.cli.screen import policy_warnings, progress, say, say_json
 
 
 def score(
@@ -19,7 +19,9 @@ def score(
     keep: Annotated[list[str] | None, typer.Option(
         metavar="COLUMN", help="Column to carry over into the scored file. Repeatable.")] = None,
     alerts_at: Annotated[str | None, typer.Option(
-        metavar="POLICY", help="alpha=RATE (share of normal rows alerted) or budget=N.", show_default="alpha=0.01"
+        metavar="POLICY", show_default="alpha=0.01",
+        help="alpha=RATE (share of normal rows alerted), fdr=LEVEL[,arbitrary][,tail][,share=RATE] (share of alerts "
+             "that are false), budget=N[/hour|/day|/week|/segment], or cost=FALSE_ALARM:MISSED[,prior=RATE].",
     )] = None,
     store: Store = None,
     batch_rows: Annotated[int, typer.Option(metavar="N", help="Rows read at once.")] = 65_536,
@@ -35,7 +37,7 @@ def score(
     from anomaly_cl.detectors.tabular import load
 
     detector = load(model)
-    with progress("scoring") as done:
+    with policy_warnings(), progress("scoring") as done:
         manifest = score_file(detector, inputs, out, where=where, keep=keep or [], policy=alerts_at, store=store,
                               batch_rows=batch_rows, progress=done)
     if json:
@@ -43,7 +45,16 @@ def score(
     rows = manifest["rows"]
     say(f"read {rows['read']:,} rows: {rows['scored']:,} scored, {rows['filtered_out']:,} filtered out, "
         f"{rows['rejected']:,} rejected")
-    say(f"{manifest['alerts']:,} alerts at {manifest['policy']} in {out}")
+    say(f"{manifest['alerts']:,} alerts at {manifest['policy']} in {out}{_expected(manifest['cut'])}")
     if store:
         say(f"{manifest['stored']['added']:,} alerts added to the store, {manifest['stored']['already_known']:,} known")
     return None
+
+
+def _expected(cut: dict[str, Any]) -> str:
+    """What a policy by cost expects of its choice."""
+    if "expected_cost" not in cut:
+        return ""
+    return (f"\nabout {cut['expected_false_alarms']:,.0f} of them false, at an expected cost of "
+            f"{cut['expected_cost']:,.0f} (without alerts {cut['cost_without_alerts']:,.0f}), taking a share of "
+            f"{cut['prior']:.2g} to be anomalies")

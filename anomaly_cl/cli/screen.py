@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+from anomaly_cl.errors import PolicyWarning
 
 output = Console()
 errors = Console(stderr=True)
@@ -24,6 +27,23 @@ def progress(text: str) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task(text, total=None)
         yield lambda rows: bar.update(task, completed=rows)
+
+
+@contextmanager
+def policy_warnings() -> Iterator[None]:
+    """Say warnings about the policy as plain lines on standard error; others stay as they are."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("always", category=PolicyWarning)
+        shown = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, PolicyWarning):
+                errors.print(f"note: {message}", markup=False, highlight=False, soft_wrap=True)
+            else:
+                shown(message, category, *where, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 def say(text: str) -> None:

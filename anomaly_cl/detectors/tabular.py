@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +14,7 @@ from sklearn.base import BaseEstimator
 
 from anomaly_cl.detectors import artifact
 from anomaly_cl.detectors.calibrating import Fitted, fit_and_calibrate, resolve_plan
+from anomaly_cl.detectors.policies import known_before, resolve, scored_rows
 from anomaly_cl.detectors.reasons import BANK_ROWS, contributions, reasons, typical_rows
 from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer
 from anomaly_cl.detectors.scored import REASONS, SCORED, Scores, naming_columns, score_columns
@@ -23,12 +23,11 @@ from anomaly_cl.pretraining.settings import TrainingSettings
 from anomaly_cl.schema import Schema
 from anomaly_cl.scoring.calibration import Calibration, risk
 from anomaly_cl.scoring.distances import DistanceHead
-from anomaly_cl.scoring.thresholds import Alpha, Policy, parse_policy
+from anomaly_cl.scoring.policy import Policy
 from anomaly_cl.table.conform import Rejected
 from anomaly_cl.table.read import RowStream, open_rows
 from anomaly_cl.table.split import CalibrationPlan, sample_rows
 
-DEFAULT_POLICY = Alpha(0.01)
 KIND = "tabular"
 FEWEST = {"bank_rows": 100, "fit_rows": 4}
 
@@ -105,8 +104,9 @@ class TabularDetector(BaseEstimator):
         for a row that cannot be read.
         """
         table = self._read(rows)
+        chosen = self.resolve_policy(policy, table.num_rows)
         scores = self.score_table(table)
-        mask = self.resolve_policy(policy).alerts(scores.p_value, scores.score)
+        mask = chosen.alerts(scored_rows(scores, table, self.schema_, self.calibration_.n_rows_))
         texts: list[Any] = [None] * table.num_rows
         for row, found in zip(np.flatnonzero(mask), self.reasons(table.filter(pa.array(mask))), strict=True):
             texts[row] = found
@@ -216,18 +216,9 @@ class TabularDetector(BaseEstimator):
         batches = [batch.rows.select(read) for batch in stream]
         return pa.Table.from_batches(batches, schema=pa.schema([stream.arrow_schema.field(name) for name in read]))
 
-    def resolve_policy(self, policy: str | Policy | None = None) -> Policy:
-        """The policy meant by a text, or the default, alpha=0.01; raises UsageError if it can never alert."""
-        n_rows = self.calibration_.n_rows_
-        if policy is not None:
-            chosen = parse_policy(policy) if isinstance(policy, str) else policy
-            chosen.check(n_rows)
-            return chosen
-        try:
-            DEFAULT_POLICY.check(n_rows)
-        except UsageError as error:
-            warnings.warn(f"no row can be alerted at the default policy: {error}", stacklevel=3)
-        return DEFAULT_POLICY
+    def resolve_policy(self, policy: str | Policy | None = None, n_rows: int | None = None) -> Policy:
+        """The policy meant by a text, or the default; see `anomaly_cl.detectors.policies.resolve`."""
+        return resolve(policy, known_before(self.calibration_, self.schema_, n_rows))
 
 
 def load(folder: str | Path) -> TabularDetector:
