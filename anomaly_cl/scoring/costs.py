@@ -167,4 +167,4 @@ class Cost:
 
 
 def _written(cost: float) -> str:
-    return str(int(cost)) if cost.is_integer() and cost < 1e15 else repr(cost)
+    return str(int(cost)) if cost < 1e15 and cost == int(cost) else repr(cost)

@@ -15,13 +15,13 @@ Gamma = Callable[[np.ndarray], np.ndarray]
 
 
 def lord_weights(waits: np.ndarray) -> np.ndarray:
-    """Weights of waits 1, 2, ...; they sum to 1 (Javanmard and Montanari 2018, Annals of Statistics 46, equation 31)."""
+    """Weights of waits 1, 2, ...; they sum to at most 1 (Javanmard and Montanari 2018, AoS 46, equation 31)."""
     logs = np.log(waits)
     return 0.07720838 * np.maximum(logs, np.log(2)) / (waits * np.exp(np.sqrt(logs)))
 
 
 def saffron_weights(waits: np.ndarray) -> np.ndarray:
-    """Weights of waits 1, 2, ..., which sum to 1: proportional to wait^-1.6 (Ramdas et al. 2018)."""
+    """Weights of waits 1, 2, ..., which sum to at most 1: proportional to wait^-1.6 (Ramdas et al. 2018)."""
     return 0.4374901658 / waits**1.6
 
 
@@ -91,7 +91,7 @@ class OnlineFdr:
 def lord_plus_plus(level: float, wealth: float | None = None) -> OnlineFdr:
     """LORD++ with half of the level as its first wealth; no assumption on how many rows are strange.
 
-    >>> lord_plus_plus(0.05).decide([1e-6, 0.5, 0.001])[0].tolist()
+    >>> lord_plus_plus(0.05).decide([1e-6, 0.5, 0.0005])[0].tolist()
     [True, False, True]
     """
     return OnlineFdr(level, level / 2 if wealth is None else wealth, 0.0, lord_weights)

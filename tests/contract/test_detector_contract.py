@@ -14,7 +14,7 @@ from sklearn.base import clone
 
 import anomaly_cl
 from anomaly_cl.detectors.tabular import TabularDetector
-from anomaly_cl.errors import InputError, UsageError
+from anomaly_cl.errors import InputError, PolicyWarning, UsageError
 from anomaly_cl.schema import Column, Schema
 from tests.contract.conftest import SCHEMA
 
@@ -163,6 +163,31 @@ def test_a_budget_gives_as_many_alerts(detector, rows):
     scored = detector.score(rows, policy="budget=7")
     assert scored["alert"].sum() == 7
     assert scored.loc[scored["alert"], "score"].min() >= scored.loc[~scored["alert"], "score"].max()
+
+
+def test_a_budget_for_each_day_needs_a_time_and_one_for_each_segment_a_segment(detector, rows):
+    days = detector.score(rows, policy="budget=2/day").groupby(rows["at"].dt.date)["alert"].sum()
+    assert (days == 2).all()
+    with pytest.raises(UsageError, match="segment"):
+        detector.score(rows, policy="budget=2/segment")
+
+
+def test_false_discovery_control_alerts_what_stands_out_and_says_first_what_it_cannot(detector, rows):
+    strange = rows.assign(amount=rows["amount"].where(np.arange(len(rows)) % 5 != 0, 1e6))
+    with pytest.warns(PolicyWarning, match="calibration rows"):
+        scored = detector.score(strange, policy="fdr=0.1")
+    assert scored.loc[::5, "alert"].mean() > 0.9
+    assert scored["alert"].sum() < 80
+    with pytest.raises(UsageError, match="calibrate on 9,999 rows"):
+        detector.score(rows, policy="fdr=0.1,share=0.001")
+
+
+def test_least_cost_alerts_what_stands_out(detector, rows):
+    strange = rows.assign(amount=rows["amount"].where(np.arange(len(rows)) % 5 != 0, 1e6))
+    for policy in ("cost=1:50", "cost=1:50,prior=0.2"):
+        assert detector.score(strange, policy=policy).loc[::5, "alert"].mean() > 0.9
+    with pytest.raises(UsageError, match="never pays"):
+        detector.score(rows, policy="cost=50:1,prior=0.001")
 
 
 def test_labels_are_never_read(detector, normal, rows):
