@@ -96,6 +96,29 @@ def policy_curve(points: Sequence[Sequence[float]], scored: int, chosen: AlertsA
     return figure
 
 
+def cost_curve(cut: Mapping[str, Any]) -> go.Figure:
+    """Expected cost over the threshold on the p-value, which is logarithmic, and the cost without any alert."""
+    points = [(p, cost) for p, cost in cut["cost_curve"] if p > 0]
+    rates, costs = zip(*points, strict=True) if points else ((), ())
+    figure = go.Figure([
+        go.Scatter(x=rates, y=[cut["cost_without_alerts"]] * len(rates), name="without alerts", mode="lines",
+                   line={"color": GREY, "dash": "dot"}, hovertemplate="%{y:,.4~g} without alerts<extra></extra>"),
+        go.Scatter(x=rates, y=costs, name="expected cost", line={"color": BLUE, "width": 2.5},
+                   hovertemplate="%{y:,.4~g} at p up to %{x:.2g}<extra></extra>"),
+    ])
+    if cut["p_value_at_most"] > 0:
+        figure.add_scatter(
+            x=[cut["p_value_at_most"]], y=[cut["expected_cost"]], mode="markers", showlegend=False, name="the run",
+            marker={"color": VERMILLION, "size": 11, "line": {"width": 2, "color": "white"}},
+            hovertemplate="%{y:,.4~g} at the run's choice, p up to %{x:.2g}<extra></extra>")
+    figure.update_xaxes(type="log", title="p-value up to which rows are alerted", tickformat="~g", dtick=1)
+    figure.update_yaxes(rangemode="tozero", tickformat=",~r")
+    _lay_out(figure, height=240)
+    figure.update_layout(showlegend=True, margin_t=28,
+                         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font_size": 13})
+    return figure
+
+
 def _short(text: str) -> str:
     return formats.in_html(text if len(text) <= LABEL else f"{text[: LABEL - 1]}…")
 

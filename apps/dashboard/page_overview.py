@@ -32,7 +32,10 @@ def show() -> None:
     if run is None:
         st.rerun()
     _counts(run, queries.state_counts(engine, Filters(run=run_id)))
-    _distributions(run, _policy(run))
+    st.caption(f"Policy {formats.in_markdown(run.policy)}: {formats.in_markdown(policy.in_words(run.policy))}.")
+    alpha = _policy(run)
+    _costs(run)
+    _distributions(run, alpha)
 
 
 def run_name(run: queries.RunLine) -> str:
@@ -57,7 +60,7 @@ def _counts(run: RunDetails, states: StateCounts) -> None:
 
 def _policy(run: RunDetails) -> float | None:
     """Ask for a false-alarm rate and say what it would give; None where the run kept no counts to tell it from."""
-    own = policy.alpha_of(run.policy)
+    own = policy.rate_of(run.policy, run.summary.get("cut", {}))
     points = policy.known_points(run.summary.get("alerts_at", []), own, run.alerts_raised)
     rates = policy.choices(points, own)
     if not rates:
@@ -98,6 +101,20 @@ def _forecast(found: policy.AlertsAt, run: RunDetails) -> None:
     risk = formats.risk(-10 * math.log10(found.alpha))
     st.caption(f"{formats.one_in(found.alpha)} normal rows is alerted (risk {risk} and above). "
                f"About {formats.count(beyond)} alerts are more than chance explains.{bounds}")
+
+
+def _costs(run: RunDetails) -> None:
+    """The expected cost of each threshold, where the run's policy was one of costs."""
+    cut = run.summary.get("cut", {})
+    if not cut.get("cost_curve"):
+        return
+    with st.container(border=True):
+        st.markdown("##### Expected cost by threshold")
+        st.plotly_chart(charts.cost_curve(cut), config=charts.CONFIG, key="costs")
+        st.caption(f"Least at {formats.number(cut['expected_cost'])} with about "
+                   f"{formats.count(cut['expected_false_alarms'])} false alarms; without alerts "
+                   f"{formats.number(cut['cost_without_alerts'])}. Taken as anomalies: "
+                   f"{formats.percent(cut['prior'])} of the rows.")
 
 
 def _distributions(run: RunDetails, alpha: float | None) -> None:

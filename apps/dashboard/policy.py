@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from anomaly_cl.errors import UsageError
+from anomaly_cl.scoring.thresholds import parse_policy
 
 STEPS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 LARGEST = 0.2
@@ -72,11 +76,29 @@ def choices(points: Sequence[Sequence[float]], asked: float | None) -> list[floa
     return sorted(inside | {known[-1]} | ({asked} if asked and known[0] <= asked <= known[-1] else set()))
 
 
-def alpha_of(policy: str) -> float | None:
-    """The false-alarm rate of a policy written alpha=0.01; None for other policies."""
+def rate_of(policy: str, cut: Mapping[str, Any]) -> float | None:
+    """The false-alarm rate that a policy came to: the p-value up to which its run alerted, as far as it was by p-value.
+
+    None for budgets, which go by rank, for p-values of the tail, and where nothing was alerted.
+
+    >>> rate_of("alpha=0.01", {}), rate_of("fdr=0.05", {"p_value_at_most": 0.002}), rate_of("budget=100", {})
+    (0.01, 0.002, None)
+    """
     name, _, value = policy.partition("=")
     try:
-        rate = float(value) if name.strip() == "alpha" else 0.0
-    except ValueError:
+        rate = float(cut.get("p_value_at_most", value if name.strip() == "alpha" else 0))
+    except (TypeError, ValueError):
         return None
     return rate if 0 < rate < 1 else None
+
+
+def in_words(policy: str) -> str:
+    """What a policy's text means; the text itself where it is not one of ours.
+
+    >>> in_words("budget=100/day")
+    'the 100 highest scores of each day'
+    """
+    try:
+        return parse_policy(policy).in_words()
+    except UsageError:
+        return policy

@@ -11,6 +11,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -132,6 +133,42 @@ def test_a_budget_gives_as_many_alerts(folder):
     assert scored["reasons"].notna().equals(scored["alert"])
 
 
+def test_a_false_discovery_rate_says_before_scoring_what_it_cannot_find(folder):
+    said = run("score", folder / "model", folder / "all.csv", "--out", folder / "fdr.parquet", "--alerts-at",
+               "fdr=0.1", "--json", "--store", folder / "fdr.sqlite")
+    manifest = json.loads(said.stdout)
+    scored = pd.read_parquet(folder / "fdr.parquet")
+    assert "note: with" in said.stderr
+    assert "calibration rows" in said.stderr
+    assert "Warning" not in said.stderr
+    assert manifest["policy"] == "fdr=0.1"
+    np.testing.assert_array_equal(scored["alert"], scored["p_value"] <= manifest["cut"]["p_value_at_most"])
+    assert manifest["alerts"] == scored["alert"].sum()
+
+
+def test_a_budget_for_each_day_is_spent_on_each_day(folder):
+    run("score", folder / "model", folder / "all.csv", "--out", folder / "days.parquet", "--alerts-at", "budget=5/day",
+        "--batch-rows", 700)
+    scored = pd.read_parquet(folder / "days.parquet")
+    for _, day in scored.groupby(scored["booked_at"].dt.date):
+        assert day["alert"].sum() == min(5, len(day))
+        assert day.loc[day["alert"], "score"].min() >= day.loc[~day["alert"], "score"].max()
+
+
+def test_costs_choose_a_threshold_and_tell_what_they_expect(folder):
+    words = ("score", folder / "model", folder / "all.csv", "--out", folder / "cost.parquet", "--alerts-at",
+             "cost=1:50,prior=0.02")
+    said = run(*words).stdout
+    for part in ("alerts at cost=1:50,prior=0.02", "expected cost", "without alerts", "share of 0.02"):
+        assert part in said
+    manifest = json.loads((folder / "cost.manifest.json").read_text())
+    scored = pd.read_parquet(folder / "cost.parquet")
+    np.testing.assert_array_equal(scored["alert"], scored["p_value"] <= manifest["cut"]["p_value_at_most"])
+    assert 0 < scored["alert"].mean() < 0.1
+    assert manifest["cut"]["expected_cost"] < manifest["cut"]["cost_without_alerts"]
+    run(*words[:-1], "cost=1:50")
+
+
 def test_bad_rows_are_kept_beside_the_scores_with_reasons(folder):
     lines = (folder / "all.csv").read_text().splitlines()[:200]
     amount = lines[0].split(",").index("amount")
@@ -170,6 +207,14 @@ def test_the_schema_is_printed_edited_and_used(folder):
     (["score", "model", "all.csv", "--out", "x.csv"], 2, ".parquet"),
     (["score", "model", "all.csv", "--out", "x.parquet", "--alerts-at", "alpha=2"], 2, "alpha"),
     (["score", "model", "all.csv", "--out", "x.parquet", "--alerts-at", "alpha=1e-9"], 2, "calibrat"),
+    (["score", "model", "all.csv", "--out", "x.parquet", "--alerts-at", "fdr=1.5"], 2, "fdr"),
+    (["score", "model", "all.csv", "--out", "x.parquet", "--alerts-at", "fdr=0.1,often"], 2, "often"),
+    (["score", "model", "all.csv", "--out", "x.parquet", "--alerts-at", "fdr=0.1,share=1e-6"], 2, "calibrat"),
+    (["score", "model", "all.csv", "--out", "x.parquet", "--alerts-at", "budget=5/month"], 2, "month"),
+    (["score", "model", "all.csv", "--out", "x.parquet", "--alerts-at", "budget=5/segment"], 2, "role segment"),
+    (["score", "model", "all.csv", "--out", "x.parquet", "--alerts-at", "cost=50"], 2, "cost=1:50"),
+    (["score", "model", "all.csv", "--out", "x.parquet", "--alerts-at", "cost=1:2,prior=1e-9"], 2, "never pays"),
+    (["score", "model", "all.csv", "--out", "x.parquet", "--alerts-at", "magic=1"], 2, "alpha=..."),
     (["score", "model", "all.csv", "--out", "x.parquet", "--keep", "nothing"], 2, "nothing"),
     (["score", "model", "all.csv", "--out", "x.parquet", "--where", "amount >"], 2, "amount >"),
     (["score", "nowhere", "all.csv", "--out", "x.parquet"], 4, "model.json"),

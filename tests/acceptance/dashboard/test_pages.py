@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import charts
 import policy
 import pytest
 import queries
 from queries import Filters
+from sqlalchemy.orm import Session
 from streamlit.testing.v1 import AppTest
 
+from anomaly_cl.alerts.models import Run
 from anomaly_cl.alerts.store import AlertStore
 from tests.acceptance.dashboard.believable import HOSTILE_BOLD, HOSTILE_FORMULA, HOSTILE_IMAGE, HOSTILE_LINK
 
@@ -48,7 +51,7 @@ def test_policy_slider_starts_at_the_run_s_own_policy_and_its_exact_count(
     app = open_page(believable)
     run = queries.run(believable.engine, "run-newest")
     assert run is not None
-    assert app.select_slider[0].value == policy.alpha_of(run.policy)
+    assert app.select_slider[0].value == policy.rate_of(run.policy, {})
     assert app.metric[6].value == f"{run.alerts_raised}"
 
 
@@ -59,6 +62,38 @@ def test_policy_slider_forecasts_alerts_and_false_alarms(open_page: Open, believ
     app.select_slider[0].set_value(0.1).run()
     assert app.query_params["alpha"] == "0.1"
     assert app.metric[8].value == "≤ 2,000"
+
+
+COST_CUT = {
+    "p_value_at_most": 0.004, "prior": 0.006, "expected_cost": 1234.5, "expected_false_alarms": 80.0,
+    "cost_without_alerts": 6000.0, "cost_curve": [[0.0, 6000.0], [0.001, 2000.0], [0.004, 1234.5], [0.4, 9000.0]],
+}
+
+
+@pytest.mark.parametrize(("text", "cut", "words", "rate"), [
+    ("fdr=0.05", {"p_value_at_most": 0.002}, "5 % of alerts false", 0.002),
+    ("fdr=0.05", {"p_value_at_most": 0.0}, "5 % of alerts false", None),
+    ("fdr=0.05,arbitrary,tail,share=0.001", {"p_tail_at_most": 1e-5}, "Yekutieli, tail", None),
+    ("budget=40/day", {"groups": 7}, "the 40 highest scores of each day", None),
+    ("cost=1:50,prior=0.006", COST_CUT, "least expected cost", 0.004),
+    ("cost=1:50", {**COST_CUT, "p_value_at_most": 0.0, "cost_curve": [[0.0, 6000.0]]}, "estimated", None),
+    ("cost=1:50", {**COST_CUT, "p_value_at_most": 0.45}, "estimated", 0.1),
+    (HOSTILE_BOLD, {}, "", None),
+])
+def test_a_run_of_any_policy_is_shown_with_its_words_and_starts_the_slider_at_its_rate(
+    open_page: Open, small: AlertStore, text: str, cut: dict[str, Any], words: str, rate: float | None
+) -> None:
+    with Session(small.engine) as session, session.begin():
+        run = session.get(Run, "run-newest")
+        assert run is not None
+        run.policy, run.summary = text, {**run.summary, "cut": cut}
+    app = open_page(small)
+    assert not app.exception
+    told = "".join(shown.value for shown in app.caption).replace("\\", "")
+    assert words in told
+    assert rate is None or app.select_slider[0].value == pytest.approx(rate)
+    assert ("Least at" in told) == ("cost_curve" in cut)
+    assert "**bold**" not in "".join(markup(app))
 
 
 def test_another_run_is_chosen_and_kept_in_the_address(open_page: Open, believable: AlertStore) -> None:

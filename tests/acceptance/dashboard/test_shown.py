@@ -75,9 +75,22 @@ def test_slider_offers_the_run_s_own_rate_within_the_known_ones() -> None:
     assert (rates[0], rates[-1]) == (0.0001, 0.05)
 
 
-@pytest.mark.parametrize(("text", "rate"), [("alpha=0.01", 0.01), ("budget=100", None), ("alpha=x", None), ("", None)])
-def test_rate_of_a_policy(text: str, rate: float | None) -> None:
-    assert policy.alpha_of(text) == rate
+@pytest.mark.parametrize(("text", "cut", "rate"), [
+    ("alpha=0.01", {}, 0.01), ("alpha=0.01", {"p_value_at_most": 0.01}, 0.01), ("budget=100", {}, None),
+    ("budget=5/day", {"groups": 7}, None), ("alpha=x", {}, None), ("", {}, None),
+    ("fdr=0.05", {"p_value_at_most": 0.003}, 0.003), ("fdr=0.05", {"p_value_at_most": 0.0}, None),
+    ("fdr=0.05,tail", {"p_tail_at_most": 1e-6}, None), ("cost=1:50", {"p_value_at_most": 0.2, "prior": 0.1}, 0.2),
+    ("fdr=0.05", {"p_value_at_most": None}, None),
+])
+def test_rate_of_a_policy(text: str, cut: dict[str, float], rate: float | None) -> None:
+    assert policy.rate_of(text, cut) == rate
+
+
+def test_every_policy_is_said_in_words_and_an_unknown_one_as_it_is() -> None:
+    said = {text: policy.in_words(text) for text in ("alpha=0.01", "fdr=0.05,tail", "budget=9/week", "cost=1:50")}
+    assert all(words not in ("", text) for text, words in said.items())
+    assert len(set(said.values())) == len(said)
+    assert policy.in_words("<b>odd</b>=7") == "<b>odd</b>=7"
 
 
 @given(filters=st.builds(

@@ -45,7 +45,8 @@ def test_levels_are_those_of_the_papers(seed):
     p = _stream(seed)
     for procedure, slow in (
         (lord_plus_plus(0.1), _slow_lord(p, 0.1, 0.05)), (lord_plus_plus(0.05, 0.01), _slow_lord(p, 0.05, 0.01)),
-        (saffron(0.05), _slow_saffron(p, 0.05, 0.025, 0.5)), (saffron(0.1, 0.02, 0.3), _slow_saffron(p, 0.1, 0.02, 0.3)),
+        (saffron(0.05), _slow_saffron(p, 0.05, 0.025, 0.5)),
+        (saffron(0.1, 0.02, 0.3), _slow_saffron(p, 0.1, 0.02, 0.3)),
     ):
         alerts, levels, _ = procedure.decide(p)
         np.testing.assert_allclose(levels, slow, rtol=1e-12)
