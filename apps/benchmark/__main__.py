@@ -66,6 +66,22 @@ def tabular(
             typer.echo(f"report: {out / 'table.md'}")
 
 
+@app.command()
+def thresholds(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results.")],
+    runs: Annotated[int, typer.Option(metavar="N", min=2, help="Runs of each case.")] = 200,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the simulation.")] = 0,
+) -> None:
+    """False alerts and found anomalies of each policy and of contamination quantiles, on simulated scores.
+
+    Example: `python -m apps.benchmark thresholds --out results`
+    """
+    from apps.benchmark.thresholds import write_report
+
+    write_report(out, runs, seed)
+    typer.echo(f"report: {out / 'thresholds.md'}")
+
+
 def spread(arguments: Sequence[str], lists: Sequence[str] = LISTS) -> list[str]:
     """Name a list's option before each of its values, as click wants it.
 

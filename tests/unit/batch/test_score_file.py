@@ -65,6 +65,17 @@ def test_the_manifest_accounts_for_every_row(detector, source, tmp_path):
     assert manifest["model_id"] == detector.model_id_
 
 
+@pytest.mark.parametrize("policy", ["fdr=0.4,share=0.2", "budget=3/day", "cost=1:20,prior=0.01"])
+def test_every_policy_cuts_a_file_as_it_cuts_the_frame(detector, source, tmp_path, policy):
+    manifest = score_file(detector, source, tmp_path / "out.parquet", policy=policy, batch_rows=64,
+                          store=str(tmp_path / "alerts.sqlite"))
+    expected = detector.score(pd.read_parquet(source), policy=policy)["alert"]
+    np.testing.assert_array_equal(pd.read_parquet(tmp_path / "out.parquet")["alert"], expected)
+    assert manifest["alerts"] == manifest["stored"]["added"] == expected.sum() > 0
+    kept = json.loads(_count(tmp_path / "alerts.sqlite", "select summary from runs"))
+    assert kept["cut"] == manifest["cut"] != {}
+
+
 def test_rows_past_the_filter_may_be_none(detector, source, tmp_path):
     manifest = score_file(detector, source, tmp_path / "out.parquet", where="amount < 0", policy=POLICY)
     assert manifest["rows"]["scored"] == manifest["alerts"] == 0
