@@ -60,4 +60,7 @@ def _times(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
 
 
 def _segments(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    return np.array(column.cast(pa.string()).to_pylist(), object)
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    encoded = whole.cast(pa.string()).dictionary_encode()
+    names = np.array([*encoded.dictionary.to_pylist(), None], object)  # one object a segment, not one a row
+    return names[encoded.indices.fill_null(len(names) - 1).to_numpy()]

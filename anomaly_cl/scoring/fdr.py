@@ -105,10 +105,11 @@ class Fdr:
         if needed <= RARE or self.share is not None:
             return ""
         level = self._level(known)
-        one = "" if known.n_rows is None else (
+        one = "" if not known.n_rows else (
             f"; a single alert among {known.n_rows:,} rows needs {calibration_needed(level, 1 / known.n_rows):,}")
+        more = ", and more in a large file," if self.arbitrary and not known.n_rows else ""
         return (f"with {known.n_calibration:,} calibration rows, {self} alerts nothing unless about {100 * needed:.2g} "
-                f"% of the rows are stranger than all of them; 0.1 % needs {calibration_needed(level, 0.001):,} "
+                f"% of the rows{more} are stranger than all of them; 0.1 % needs {calibration_needed(level, 0.001):,} "
                 f"calibration rows{one}; ',tail' extrapolates instead")
 
     def share_needed(self, known: Known) -> float:

@@ -65,7 +65,7 @@ def test_the_manifest_accounts_for_every_row(detector, source, tmp_path):
     assert manifest["model_id"] == detector.model_id_
 
 
-@pytest.mark.parametrize("policy", ["fdr=0.4,share=0.2", "budget=3/day", "cost=1:20,prior=0.01"])
+@pytest.mark.parametrize("policy", ["fdr=0.95,share=0.2", "budget=3/day", "cost=1:20,prior=0.01"])
 def test_every_policy_cuts_a_file_as_it_cuts_the_frame(detector, source, tmp_path, policy):
     manifest = score_file(detector, source, tmp_path / "out.parquet", policy=policy, batch_rows=64,
                           store=str(tmp_path / "alerts.sqlite"))

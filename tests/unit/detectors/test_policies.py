@@ -43,6 +43,8 @@ def test_scored_rows_carry_times_and_segments_of_any_type():
         assert rows.times.tolist() == [np.datetime64("2026-03-02", "us").item(), None]
         assert rows.segments.tolist() == ["7", None]
         assert rows.n_calibration == 9
+    empty = scored_rows(Scores(*[np.zeros(0)] * 4), pa.table({"x": [], "at": [], "shop": []}), FULL, 9)
+    assert (len(empty.times), len(empty.segments)) == (0, 0)
     bare = scored_rows(one, pa.record_batch({"x": [1.0, 2.0]}), BARE, 9)
     assert bare.times is None
     assert bare.segments is None

@@ -50,6 +50,8 @@ def test_it_says_before_scoring_how_many_rows_must_be_strange():
     for part in ("999 calibration rows", "about 2 %", "19,999", "3,000 rows needs 59,999", "tail"):
         assert part in said
     assert "single alert" not in Fdr(0.05).warning(Known(999))
+    assert "and more in a large file" in Fdr(0.05, arbitrary=True).warning(Known(999))
+    assert "single alert" not in Fdr(0.05).warning(Known(999, n_rows=0))
     for policy, known in ((Fdr(0.05), Known(1_999)), (Fdr(0.05, tail=True), Known(999)),
                           (Fdr(0.05, share=0.5), Known(999))):
         assert policy.warning(known) == ""
