@@ -64,7 +64,8 @@ class Fdr:
 
     p-values stop at 1 / (n + 1), so k strange rows among m need level * k / m >= 1 / (n + 1). tail: use `p_tail`,
     which goes on falling beyond the calibration's largest score. It finds rare rows that the plain p-values cannot, but
-    it is a model of the tail and the level then holds only as far as the model does; therefore never the default.
+    it is a model of the tail: at 0.1 % of anomalies, the realised rate was up to 2.4 times the level in simulation
+    (docs/thresholds-fdr.md), at 5 % within it. Therefore it is never the default.
     share: the share of strange rows that is expected, checked before scoring.
     """
 
