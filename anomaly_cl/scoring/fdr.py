@@ -57,10 +57,11 @@ def calibration_needed(level: float, share: float) -> int:
 class Fdr:
     """Alert so that, on average over files, at most `level` of the alerts are normal rows.
 
-    Benjamini-Hochberg over all rows of the file. Conformal p-values that share a calibration depend on each other
+    Benjamini-Hochberg over all rows of the file. Conformal p-values that share a split calibration depend on each other
     positively, as it allows (Bates, Candes, Lei, Romano and Sesia 2023, Annals of Statistics 51:149, section 2), so the
-    level holds exactly, whatever the scores; a single file may lie above it. arbitrary: Benjamini-Yekutieli, which
-    holds under any dependence and finds less.
+    level holds exactly, whatever the scores; a single file may lie above it. For a cross-fitted calibration there is no
+    such proof, only measurements that keep the level (tests/statistical/test_false_discoveries.py). arbitrary:
+    Benjamini-Yekutieli, which holds under any dependence and finds less.
 
     p-values stop at 1 / (n + 1), so k strange rows among m need level * k / m >= 1 / (n + 1). tail: use `p_tail`,
     which goes on falling beyond the calibration's largest score. It finds rare rows that the plain p-values cannot, but
