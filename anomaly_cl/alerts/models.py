@@ -34,7 +34,8 @@ class Run(Base):
     """One scoring of one input by one model under one policy.
 
     `summary` holds what the overview draws: {"score_histogram": {"edges": [...], "counts": [...]}, "risk_histogram":
-    the same, "alerts_at": [[p, rows with p-value <= p], ...], "days": [[ISO date, rows scored, alerts], ...]}.
+    the same, "alerts_at": [[p, rows with p-value <= p], ...], "days": [[ISO date, rows scored, alerts], ...],
+    "cut": how the policy chose, see `anomaly_cl.scoring.policy.Policy.cut`}.
     Times are naive UTC.
     """
 
