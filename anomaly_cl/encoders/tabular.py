@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -17,20 +19,24 @@ class ResidualMLP(Encoder):
     from `projection_seed`. f is a plain MLP of `depth` residual blocks of `width` units (He et al. 2016, "Identity
     mappings in deep residual networks", without normalisation: a norm layer would delete the very length by which
     outliers differ). The last layer of f starts at zero, so an untrained encoder is raw geometry and training departs
-    from there. Raises UsageError for sizes below 1 (depth: below 0).
+    from there. With a `limit`, f reads limit * tanh(x / limit), so that a huge value cannot swing it. Raises UsageError
+    for sizes below 1 (depth: below 0) or a limit that is not above 0.
     """
 
     projection: Tensor | None
 
     def __init__(
-        self, n_inputs: int, n_outputs: int | None = None, width: int = 256, depth: int = 2, projection_seed: int = 0
+        self, n_inputs: int, n_outputs: int | None = None, width: int = 256, depth: int = 2, projection_seed: int = 0,
+        limit: float | None = None,
     ):
         super().__init__()
         n_outputs = n_inputs if n_outputs is None else n_outputs
         if min(n_inputs, n_outputs, width) < 1 or depth < 0:
             raise UsageError("an encoder has at least one input, output and unit, and no negative depth",
                              f"found {n_inputs=}, {n_outputs=}, {width=}, {depth=}", "correct the sizes")
-        self.n_inputs, self.n_outputs = n_inputs, n_outputs
+        if limit is not None and not limit > 0:
+            raise UsageError("the limit of the inputs is above 0", f"it is {limit}", "use for example 6, or None")
+        self.n_inputs, self.n_outputs, self.limit = n_inputs, n_outputs, limit
         self.width, self.depth, self.projection_seed = width, depth, projection_seed
         self.first = nn.Linear(n_inputs, width)
         self.blocks = nn.Sequential(*(_ResidualBlock(width) for _ in range(depth)))
@@ -41,12 +47,14 @@ class ResidualMLP(Encoder):
         self.register_buffer("projection", kept)
 
     @property
-    def settings(self) -> dict[str, int]:
-        return {name: getattr(self, name) for name in ("n_inputs", "n_outputs", "width", "depth", "projection_seed")}
+    def settings(self) -> dict[str, Any]:
+        names = ("n_inputs", "n_outputs", "width", "depth", "projection_seed", "limit")
+        return {name: getattr(self, name) for name in names}
 
     def forward(self, rows: Tensor) -> Tensor:
         kept = rows if self.projection is None else functional.linear(rows, self.projection)
-        return kept + self.last(functional.relu(self.blocks(self.first(rows))))
+        heard = rows if self.limit is None else self.limit * torch.tanh(rows / self.limit)
+        return kept + self.last(functional.relu(self.blocks(self.first(heard))))
 
 
 class _ResidualBlock(nn.Module):
