@@ -1,0 +1,65 @@
+"""A test of exchangeability that may be looked at after every row: a conformal test martingale in closed form.
+
+Each new row is ranked among the reference rows and all rows before it, ties broken at random. These ranks, the smoothed
+conformal p-values of a bag that grows, are independent and uniform as long as the rows are exchangeable, however few
+the reference rows and however long the stream (Vovk, Gammerman and Shafer 2005, theorem 8.1). p-values against a fixed
+reference are not: they share its sampling error, which a long stream would find.
+
+The bets are on the cell of the reference that the row falls into. In the growing bag a cell of `g` gaps that has `c` of
+`t` rows so far has probability (g + c) / (n + 1 + t), which is Polya's urn; the bet offers instead the probability that
+a Dirichlet prior with the stream's own rows gives. The capital after t rows is therefore a ratio of two
+Dirichlet-multinomial probabilities, which depends on counts alone. It starts at 1, is a nonnegative martingale, and so
+reaches 1 / level with probability at most `level`, ever (Ville 1939).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import gammaln, logsumexp
+
+STRENGTHS = (10.0, 100.0)  # pseudo-rows of the priors: the bets of the first learn fast, of the second lose little
+
+
+def log_urn(counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """log probability (...,) of rows with these counts (..., cells), in a given order, under Polya's urn.
+
+    `weights` (..., cells) are what the urn holds at first, all above 0; each row adds 1 to its cell.
+
+    >>> float(np.exp(log_urn(np.array([2, 0]), np.array([1.0, 1.0]))).round(6))  # 1/2 * 2/3
+    0.333333
+    """
+    total = gammaln(weights.sum(-1)) - gammaln(weights.sum(-1) + counts.sum(-1))
+    return total + (gammaln(weights + counts) - gammaln(weights)).sum(-1)
+
+
+def log_capital(counts: np.ndarray, urn: np.ndarray) -> np.ndarray:
+    """log capital (...,) of the martingale after rows with these counts (..., cells) were drawn from the urn.
+
+    `urn` (..., cells) holds the gaps of each cell, and the rows that fell into it before the bets began.
+    """
+    total = urn.sum(-1, keepdims=True)
+    bets = [log_urn(counts, np.minimum(strength, total / 2) * urn / total) for strength in STRENGTHS]
+    return logsumexp(bets, axis=0) - np.log(len(STRENGTHS)) - log_urn(counts, urn)
+
+
+def start_weights(n_starts: int) -> np.ndarray:
+    """Shares (n_starts,) of the capital that each start gets; over all starts there will ever be they add up to 1.
+
+    >>> start_weights(3).round(3).tolist()
+    [0.5, 0.167, 0.083]
+    """
+    k = np.arange(1, n_starts + 1)
+    return 1 / (k * (k + 1))
+
+
+def log_capital_of_starts(counts: np.ndarray, at_start: np.ndarray, gaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """log capital (...,) of bets that begin anew at several rows of the stream, and the start that gained most.
+
+    counts (..., cells) are the stream's so far, at_start (starts, ..., cells) what they were at each start, 0 at the
+    first; gaps (cells,). Bets that begin late find a change in the middle of a long stream, where the bets from the
+    first row on have lost too much. Money that waits for its start stays what it is.
+    """
+    weights = start_weights(len(at_start)).reshape(-1, *[1] * (counts.ndim - 1))
+    logs = np.log(weights) + log_capital(counts - at_start, gaps + at_start)
+    waiting = 1 - weights.sum()
+    return np.logaddexp(logsumexp(logs, axis=0), np.log(waiting)), logs.argmax(axis=0)
