@@ -13,7 +13,7 @@ from anomaly_cl.errors import InputError
 from anomaly_cl.scoring.arrays import finite_vector
 from anomaly_cl.scoring.cells import Cells
 from anomaly_cl.scoring.drift_verdict import LEVEL, ColumnDrift, DriftVerdict, Finding, decide
-from anomaly_cl.scoring.martingale import log_capital_of_starts
+from anomaly_cl.scoring.martingale import log_capital_of_starts, together
 
 FEWEST_ROWS = 100  # calibration rows; fewer show no drift that would matter
 SCORE_CELLS, COLUMN_CELLS = 100, 10
@@ -111,11 +111,12 @@ class DriftMonitor:
         reference = self.reference
         if reference.score_cells_ is None or reference.column_cells_ is None or reference.column_counts_ is None:
             return decide(self.rows, reference.n_rows_, FEWEST_ROWS, (), (), level)
-        at, scores, bulk, both = (np.array(part) for part in zip(*self._starts, strict=True))
+        at, scores, bulk, everyone = (np.array(part) for part in zip(*self._starts, strict=True))
         expected = reference.score_cells_.gaps
         shape_log, shape_start = log_capital_of_starts(
-            _tens(self._scores[:BULK]), _tens(scores[:, :BULK]), _tens(expected[:BULK]))
-        tail_log, tail_start = log_capital_of_starts(_halves(self._scores), _halves(scores), _halves(expected))
+            *(together(counts[..., :BULK], SCORE_CELLS // COLUMN_CELLS) for counts in (self._scores, scores, expected)))
+        tail_log, tail_start = log_capital_of_starts(
+            *(together(counts, BULK) for counts in (self._scores, scores, expected)))
         column_logs, column_starts = log_capital_of_starts(self._bulk, bulk, reference.column_cells_.gaps)
         findings = (
             Finding("bulk", float(shape_log), 0.25, int(at[shape_start]),
@@ -126,7 +127,7 @@ class DriftMonitor:
         share = 0.5 / max(len(reference.names_), 1)
         columns = tuple(
             ColumnDrift(name, float(log), share, int(at[start]),
-                        stability_index(self._all[i] - both[start, i], reference.column_counts_[i]))
+                        stability_index(self._all[i] - everyone[start, i], reference.column_counts_[i]))
             for i, (name, log, start) in enumerate(zip(reference.names_, column_logs, column_starts, strict=True))
         )
         return decide(self.rows, reference.n_rows_, FEWEST_ROWS, findings, columns, level)
@@ -162,16 +163,6 @@ def tail_excess(counts: np.ndarray, reference: np.ndarray) -> float:
     if not counts.sum():
         return 0.0
     return max(float(counts[BULK:].sum() / counts.sum() - reference[BULK:].sum() / reference.sum()), 0.0)
-
-
-def _tens(counts: np.ndarray) -> np.ndarray:
-    """(..., cells) summed by tens."""
-    return counts.reshape(*counts.shape[:-1], -1, SCORE_CELLS // COLUMN_CELLS).sum(-1)
-
-
-def _halves(counts: np.ndarray) -> np.ndarray:
-    """(..., 2): bulk and tail."""
-    return np.stack([counts[..., :BULK].sum(-1), counts[..., BULK:].sum(-1)], axis=-1)
 
 
 def _rows(scores: ArrayLike, numbers: np.ndarray, n_columns: int) -> tuple[np.ndarray, np.ndarray]:

@@ -18,6 +18,7 @@ import numpy as np
 from scipy.special import gammaln, logsumexp
 
 STRENGTHS = (10.0, 100.0)  # pseudo-rows of the priors: the bets of the first learn fast, of the second lose little
+WIDTHS = (1, 2, 5)  # neighbouring cells that bets take together: of few rows wide ones learn more
 
 
 def log_urn(counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -35,11 +36,25 @@ def log_urn(counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def log_capital(counts: np.ndarray, urn: np.ndarray) -> np.ndarray:
     """log capital (...,) of the martingale after rows with these counts (..., cells) were drawn from the urn.
 
-    `urn` (..., cells) holds the gaps of each cell, and the rows that fell into it before the bets began.
+    `urn` (..., cells) holds the gaps of each cell, and the rows that fell into it before the bets began. The capital is
+    laid out in equal parts on bets of each of `STRENGTHS` and `WIDTHS` (but one cell alone is no bet).
     """
     total = urn.sum(-1, keepdims=True)
-    bets = [log_urn(counts, np.minimum(strength, total / 2) * urn / total) for strength in STRENGTHS]
-    return logsumexp(bets, axis=0) - np.log(len(STRENGTHS)) - log_urn(counts, urn)
+    capitals = []
+    for width in (width for width in WIDTHS if width < counts.shape[-1]):
+        rows, gaps = together(counts, width), together(urn, width)
+        for strength in STRENGTHS:
+            capitals.append(log_urn(rows, np.minimum(strength, total / 2) * gaps / total) - log_urn(rows, gaps))
+    return logsumexp(capitals, axis=0) - np.log(len(capitals))
+
+
+def together(cells: np.ndarray, width: int) -> np.ndarray:
+    """Sums (..., groups) of so many neighbouring cells (..., cells) each; the last group may be narrower.
+
+    >>> together(np.array([1, 2, 3, 4, 5]), 2).tolist()
+    [3, 7, 5]
+    """
+    return np.add.reduceat(cells, np.arange(0, cells.shape[-1], width), axis=-1)
 
 
 def start_weights(n_starts: int) -> np.ndarray:

@@ -1,8 +1,18 @@
+from itertools import product
+
 import numpy as np
 import pytest
 
 from anomaly_cl.scoring.cells import Cells
-from anomaly_cl.scoring.martingale import STRENGTHS, log_capital, log_capital_of_starts, log_urn, start_weights
+from anomaly_cl.scoring.martingale import (
+    STRENGTHS,
+    WIDTHS,
+    log_capital,
+    log_capital_of_starts,
+    log_urn,
+    start_weights,
+    together,
+)
 
 
 def test_the_urn_is_the_product_of_its_draws():
@@ -21,7 +31,7 @@ def test_capital_is_that_of_bets_on_conformal_p_values_of_a_growing_bag():
     reference, stream = rng.normal(size=60), rng.normal(0.8, 1, 80)
     cells = Cells.between(reference[:, None], np.zeros((60, 1)), 6)
     bag, seen = list(reference), np.zeros(6)
-    capitals = np.ones(len(STRENGTHS))
+    capitals = np.ones((len(STRENGTHS), len(WIDTHS)))
     for value in stream:
         share = (cells.gaps + seen) / (len(bag) + 1)
         # a smoothed conformal p-value lies between these; no edge of a cell lies within
@@ -29,11 +39,11 @@ def test_capital_is_that_of_bets_on_conformal_p_values_of_a_growing_bag():
         cell = int(np.searchsorted(np.cumsum(share), (low + high) / 2))
         assert np.cumsum(share)[cell] - share[cell] <= low + 1e-12
         assert high <= np.cumsum(share)[cell] + 1e-12
-        for i, strength in enumerate(STRENGTHS):
-            prior = min(strength, 61 / 2) * cells.gaps / 61
-            bet = (prior + seen) / (prior.sum() + seen.sum()) / share  # a density on 0..1, by cell
-            assert np.sum(bet * share) == pytest.approx(1)
-            capitals[i] *= bet[cell]
+        for (i, strength), (j, width) in product(enumerate(STRENGTHS), enumerate(WIDTHS)):
+            offered = min(strength, 61 / 2) * cells.gaps / 61 + seen
+            bet = np.repeat(together(offered, width) / together(share, width) / offered.sum(), width)[:6]
+            assert np.sum(bet * share) == pytest.approx(1)  # a density on 0..1, by cell
+            capitals[i, j] *= bet[cell]
         seen[cell] += 1
         bag.append(value)
     assert log_capital(seen, cells.gaps) == pytest.approx(np.log(capitals.mean()))

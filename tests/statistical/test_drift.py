@@ -1,0 +1,88 @@
+"""Streams without drift hardly ever get "recalibrate", and a moderate drift is found soon."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from anomaly_cl.scoring.drift import DriftMonitor, DriftReference
+from anomaly_cl.scoring.drift_verdict import LEVEL, Verdict
+
+COLUMNS = 10
+NAMES = tuple(f"x{i}" for i in range(COLUMNS))
+SHIFT = 0.5  # standard deviations
+
+
+def _rows(rng, n_rows, mixing, ties):
+    """Correlated rows with heavy tails; `ties` leaves every second column few values, and the score too."""
+    numbers = rng.standard_t(5, size=(n_rows, COLUMNS)) @ mixing
+    numbers /= np.sqrt(5 / 3 * np.square(mixing).sum(axis=0))  # unit variance
+    if ties:
+        numbers[:, ::2] = numbers[:, ::2].round()
+    scores = np.square(numbers).sum(axis=1)
+    return (scores.round() if ties else scores), numbers
+
+
+def _mixing(rng):
+    return np.eye(COLUMNS) + 0.3 * rng.normal(size=(COLUMNS, COLUMNS))
+
+
+def _ever(seed, n_calibration, n_rows, ties, looks):
+    """Whether a stream without drift ever gets "recalibrate", and ever reaches the level whatever its size."""
+    rng = np.random.default_rng(seed)
+    mixing = _mixing(rng)
+    monitor = DriftMonitor(DriftReference().fit(*_rows(rng, n_calibration, mixing, ties), NAMES, rng.spawn(1)[0]))
+    monitor._score_ties, monitor._ties = rng.spawn(2)  # else all streams would share their tie-breakers
+    told = sure = False
+    for _ in range(looks):
+        monitor.add(*_rows(rng, n_rows // looks, mixing, ties))
+        verdict = monitor.verdict()
+        told |= verdict.verdict is Verdict.RECALIBRATE
+        sure |= verdict.chance <= LEVEL
+    return told, sure
+
+
+def _assert_level_kept(streams, **stream):
+    told, sure = np.array([_ever(seed, **stream) for seed in range(streams)]).sum(axis=0)
+    most = binom.ppf(0.99, streams, LEVEL)
+    print(f"{stream}: of {streams} streams {told} ever recalibrate, {sure} ever at the level")
+    assert told <= most
+    assert sure <= most
+
+
+@pytest.mark.parametrize("ties", [False, True], ids=["continuous", "heavy ties"])
+def test_at_most_one_stream_in_a_hundred_ever_asks_for_a_new_calibration(ties):
+    _assert_level_kept(250, n_calibration=300, n_rows=4_000, ties=ties, looks=16)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ties", [False, True], ids=["continuous", "heavy ties"])
+@pytest.mark.parametrize("n_calibration", [100, 1_000, 10_000])
+def test_at_most_ten_of_a_thousand_streams_ever_ask_for_a_new_calibration(n_calibration, ties):
+    _assert_level_kept(1_000, n_calibration=n_calibration, n_rows=20_000, ties=ties, looks=40)
+
+
+@pytest.mark.parametrize("ties", [False, True], ids=["continuous", "heavy ties"])
+@pytest.mark.parametrize(("n_calibration", "streams"), [(500, 40), (1_000, 20), (10_000, 10)])
+def test_half_a_standard_deviation_in_one_of_ten_columns_is_found_within_5000_rows(n_calibration, streams, ties):
+    needed = []
+    for seed in range(streams):
+        rng = np.random.default_rng(seed)
+        mixing = _mixing(rng)
+        reference = DriftReference().fit(*_rows(rng, n_calibration, mixing, ties), NAMES, rng.spawn(1)[0])
+        monitor, moved = DriftMonitor(reference), seed % COLUMNS
+        while monitor.rows < 5_000:
+            _, numbers = _rows(rng, 100, mixing, ties=False)
+            numbers[:, moved] += SHIFT
+            numbers[:, ::2] = numbers[:, ::2].round() if ties else numbers[:, ::2]
+            scores = np.square(numbers).sum(axis=1)
+            monitor.add(scores.round() if ties else scores, numbers)
+            verdict = monitor.verdict()
+            if verdict.verdict is Verdict.RECALIBRATE and NAMES[moved] in verdict.moved:
+                break
+        else:
+            pytest.fail(f"not found in stream {seed}: {verdict.sentence}")
+        needed.append(monitor.rows)
+    print(f"{n_calibration} calibration rows, ties {ties}: found after {np.median(needed):.0f} rows in the median, "
+          f"{max(needed)} at most")
