@@ -12,6 +12,7 @@ from anomaly_cl.errors import UsageError
 
 LEVEL = 0.01
 WATCH_LEVELS = 10  # evidence ten times weaker is worth a look
+VERY_LARGE = 0.25  # stability index that explains a drift seen elsewhere
 LARGE = {"bulk": 0.1, "tail": 0.1, "column": 0.1}
 """Sizes that matter: Kolmogorov-Smirnov distance of the bulk, share of rows in the strange tenth beyond that tenth, and
 population stability index of a column. Half as much, if it is certain, is worth a look."""
@@ -94,24 +95,27 @@ def decide(
         why = (f"{calibration_rows} calibration rows are too few to see drift; {fewest} are needed"
                if not findings else "there are no rows to compare")
         return DriftVerdict(Verdict.UNKNOWN, f"unknown: {why}", rows, calibration_rows, 1.0, 0.0, 0.0, (), ())
-    ordered = tuple(sorted(columns, key=lambda column: (-column.log_capital, column.name)))
-    grades = {found: found.grade(level, LARGE[found.name]) for found in findings}
-    column_grades = {column: column.grade(level, LARGE["column"]) for column in ordered}
-    worst = next((grade for grade in (Verdict.RECALIBRATE, Verdict.WATCH)
-                  if grade in [*grades.values(), *column_grades.values()]), Verdict.FINE)
-    moved = tuple(column.name for column, grade in column_grades.items() if grade is not Verdict.FINE)
+    ordered = tuple(sorted(columns, key=lambda column: (-max(column.log_capital, 0.0), -column.size, column.name)))
+    graded = [(found, found.grade(level, LARGE[found.name])) for found in findings]
+    graded += [(column, column.grade(level, LARGE["column"])) for column in ordered]
+    worst = next((verdict for verdict in (Verdict.RECALIBRATE, Verdict.WATCH)
+                  if verdict in [grade for _, grade in graded]), Verdict.FINE)
+    seen = [found for found, grade in graded if grade is not Verdict.FINE]
+    if seen:  # rows that moved so far that they are strange are not among those whose columns are compared
+        seen += [column for column in ordered if column.size >= VERY_LARGE and column not in seen]
+    moved = tuple(found.name for found in seen if isinstance(found, ColumnDrift))
+    chance = min(found.chance for found, _ in graded)
     sizes = {found.name: found.size for found in findings}
-    chance = min(found.chance for found in [*findings, *ordered])
-    seen = [found for found, grade in [*grades.items(), *column_grades.items()] if grade is not Verdict.FINE]
-    sentence = _sentence(worst, rows, seen, min((found.chance for found in seen), default=1.0))
-    return DriftVerdict(worst, sentence, rows, calibration_rows, chance, sizes["bulk"], sizes["tail"], moved, ordered)
+    return DriftVerdict(worst, _sentence(worst, rows, seen), rows, calibration_rows, chance, sizes["bulk"],
+                        sizes["tail"], moved, ordered)
 
 
-def _sentence(verdict: Verdict, rows: int, seen: Sequence[Finding], chance: float) -> str:
+def _sentence(verdict: Verdict, rows: int, seen: Sequence[Finding]) -> str:
     if verdict is Verdict.FINE:
         return f"fine: nothing in {rows:,} rows speaks against the calibration"
     changes = [_change(found) for found in seen[:3]]
     more = f" and {len(seen) - 3} more" if len(seen) > 3 else ""
+    chance = min(found.chance for found in seen)
     odds = f"1 in {round(1 / chance):,}" if chance > 1e-6 else "less than 1 in a million"
     advice = ("p-values may no longer keep their rate, calibrate on new normal rows" if verdict is Verdict.RECALIBRATE
               else "look at it again with more rows")
@@ -123,5 +127,5 @@ def _change(found: Finding) -> str:
     if isinstance(found, ColumnDrift):
         return f"{found.name} changed (stability index {found.size:.2f}{since})"
     if found.name == "tail":
-        return f"{found.size:.0%} more rows than usual score in the strange tenth{since}"
+        return f"{0.1 + found.size:.0%} of the rows score like the strangest tenth of normal ones{since}"
     return f"scores of ordinary rows moved (distance {found.size:.2f}{since})"

@@ -71,10 +71,11 @@ def log_capital_of_starts(counts: np.ndarray, at_start: np.ndarray, gaps: np.nda
     """log capital (...,) of bets that begin anew at several rows of the stream, and the start that gained most.
 
     counts (..., cells) are the stream's so far, at_start (starts, ..., cells) what they were at each start, 0 at the
-    first; gaps (cells,). Bets that begin late find a change in the middle of a long stream, where the bets from the
-    first row on have lost too much. Money that waits for its start stays what it is.
+    first; gaps (cells,). Where no start gained, the first is given. Bets that begin late find a change in the middle of
+    a long stream, where those from the first row on have lost too much. Money that waits for its start stays as it is.
     """
     weights = start_weights(len(at_start)).reshape(-1, *[1] * (counts.ndim - 1))
     logs = np.log(weights) + log_capital(counts - at_start, gaps + at_start)
     waiting = 1 - weights.sum()
-    return np.logaddexp(logsumexp(logs, axis=0), np.log(waiting)), logs.argmax(axis=0)
+    best = np.where(logs.max(axis=0) > 0, logs.argmax(axis=0), 0)
+    return np.logaddexp(logsumexp(logs, axis=0), np.log(waiting)), best

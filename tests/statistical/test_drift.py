@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.scoring.drift import DriftMonitor, DriftReference
 from anomaly_cl.scoring.drift_verdict import LEVEL, Verdict
 
@@ -86,3 +87,19 @@ def test_half_a_standard_deviation_in_one_of_ten_columns_is_found_within_5000_ro
         needed.append(monitor.rows)
     print(f"{n_calibration} calibration rows, ties {ties}: found after {np.median(needed):.0f} rows in the median, "
           f"{max(needed)} at most")
+
+
+@pytest.mark.parametrize(("n_rows", "fits"), [(600, 40), (2_500, 12)])
+def test_the_whole_detector_finds_a_shift_and_none_where_there_is_none(n_rows, fits):
+    told = found = 0
+    for seed in range(fits):
+        rng = np.random.default_rng(seed)
+        rows = _rows(rng, n_rows + 5_000, _mixing(rng), ties=False)[1]
+        detector = TabularDetector("none", random_state=seed).fit(rows[:n_rows])
+        new = rows[n_rows:]
+        told += detector.drift(new).verdict is Verdict.RECALIBRATE
+        new[:, seed % COLUMNS] += SHIFT
+        found += f"x{seed % COLUMNS}" in detector.drift(new).moved
+    print(f"{n_rows} normal rows: of {fits} detectors {told} told without drift, {found} found the shift")
+    assert told <= binom.ppf(0.99, fits, LEVEL)
+    assert found >= (0.9 * fits if detector.calibration_.n_rows_ >= 400 else 0)

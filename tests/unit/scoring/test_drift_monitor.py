@@ -69,7 +69,17 @@ def test_rows_that_are_all_strange_ask_for_a_new_calibration():
     found = verdict_of((scores + 100, numbers))
     assert found.verdict is Verdict.RECALIBRATE
     assert found.tail_excess == pytest.approx(0.9, abs=0.002)
-    assert "90% more rows" in found.sentence
+    assert "100% of the rows" in found.sentence
+
+
+def test_columns_of_rows_that_moved_far_are_named_although_those_rows_are_strange():
+    scores, numbers = rows(2_000, 1)
+    scores[::3] += 100
+    numbers[::3, 1] = 7
+    found = verdict_of((scores, numbers))
+    assert found.verdict is Verdict.RECALIBRATE
+    assert found.moved == ("b",)
+    assert found.columns[0].name == "b"
 
 
 def test_some_fraud_is_no_drift():

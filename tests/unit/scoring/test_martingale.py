@@ -68,6 +68,7 @@ def test_bets_that_begin_late_share_the_capital():
     parts = [np.exp(log_capital(first + later, gaps)), np.exp(log_capital(later, gaps + first))]
     assert np.exp(found) == pytest.approx(start_weights(2) @ parts + 1 / 3)
     assert best == 1
+    assert log_capital_of_starts(first + first, starts, gaps)[1] == 0
 
 
 def test_shares_of_the_starts_add_up_to_less_than_one():
