@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -13,12 +12,11 @@ from anomaly_cl.errors import InputError
 from anomaly_cl.scoring.arrays import finite_vector
 from anomaly_cl.scoring.cells import Cells
 from anomaly_cl.scoring.drift_verdict import LEVEL, ColumnDrift, DriftVerdict, Finding, decide
-from anomaly_cl.scoring.martingale import log_capital_of_starts, together
+from anomaly_cl.scoring.martingale import log_capital, together
 
 FEWEST_ROWS = 100  # calibration rows; fewer show no drift that would matter
 SCORE_CELLS, COLUMN_CELLS = 100, 10
 BULK = 90  # of the score cells: the strange tenth above, where anomalies are, is compared by its size alone
-FIRST_START, START_GROWTH = 2_048, 1.25  # rows before the bets begin anew; the next start is so many times later
 TIES_OF_STREAMS = 20_261_124  # seed of the tie-breakers, so that the same rows get the same verdict
 
 
@@ -67,9 +65,10 @@ class DriftReference:
 
 
 class DriftMonitor:
-    """Counts a stream of rows as it comes, in memory that grows with the logarithm of its length.
+    """Counts a stream of rows as it comes, in memory that does not grow with it.
 
-    The verdict depends on the rows and their order, not on how they are cut into batches.
+    The verdict is about all rows so far, whatever their order and however they are cut into batches: the rows of a day,
+    which change by the hour, have not drifted if they are together as the days of the calibration were.
     """
 
     def __init__(self, reference: DriftReference):
@@ -79,23 +78,11 @@ class DriftMonitor:
         self._scores = np.zeros(SCORE_CELLS, int)
         self._bulk = np.zeros((n_columns, COLUMN_CELLS), int)  # bulk rows, the others too in the next
         self._all = np.zeros((n_columns, COLUMN_CELLS), int)
-        self._starts = [(0, self._scores.copy(), self._bulk.copy(), self._all.copy())]
         self._score_ties, self._ties = map(np.random.default_rng, np.random.SeedSequence(TIES_OF_STREAMS).spawn(2))
 
     def add(self, scores: ArrayLike, numbers: np.ndarray) -> None:
         """Count scored rows: scores (rows,) and numbers (rows, columns)."""
         scores, numbers = _rows(scores, numbers, len(self.reference.names_))
-        while len(scores):
-            room = self._next_start() - self.rows
-            self._count(scores[:room], numbers[:room])
-            scores, numbers = scores[room:], numbers[room:]
-            if self.rows == self._next_start():
-                self._starts.append((self.rows, self._scores.copy(), self._bulk.copy(), self._all.copy()))
-
-    def _next_start(self) -> int:
-        return max(FIRST_START, math.ceil(START_GROWTH * self._starts[-1][0]))
-
-    def _count(self, scores: np.ndarray, numbers: np.ndarray) -> None:
         score_cells, column_cells = self.reference.score_cells_, self.reference.column_cells_
         self.rows += len(scores)
         if score_cells is None or column_cells is None:
@@ -111,24 +98,18 @@ class DriftMonitor:
         reference = self.reference
         if reference.score_cells_ is None or reference.column_cells_ is None or reference.column_counts_ is None:
             return decide(self.rows, reference.n_rows_, FEWEST_ROWS, (), (), level)
-        at, scores, bulk, everyone = (np.array(part) for part in zip(*self._starts, strict=True))
-        expected = reference.score_cells_.gaps
-        shape_log, shape_start = log_capital_of_starts(
-            *(together(counts[..., :BULK], SCORE_CELLS // COLUMN_CELLS) for counts in (self._scores, scores, expected)))
-        tail_log, tail_start = log_capital_of_starts(
-            *(together(counts, BULK) for counts in (self._scores, scores, expected)))
-        column_logs, column_starts = log_capital_of_starts(self._bulk, bulk, reference.column_cells_.gaps)
+        seen, expected = self._scores, reference.score_cells_.gaps
+        shape_log = log_capital(*(together(cells[:BULK], SCORE_CELLS // COLUMN_CELLS) for cells in (seen, expected)))
+        tail_log = log_capital(*(together(cells, BULK) for cells in (seen, expected)))
         findings = (
-            Finding("bulk", float(shape_log), 0.25, int(at[shape_start]),
-                    kolmogorov_smirnov((self._scores - scores[shape_start])[:BULK], expected[:BULK])),
-            Finding("tail", float(tail_log), 0.25, int(at[tail_start]),
-                    tail_excess(self._scores - scores[tail_start], expected)),
+            Finding("bulk", float(shape_log), 0.25, kolmogorov_smirnov(seen[:BULK], expected[:BULK])),
+            Finding("tail", float(tail_log), 0.25, tail_excess(seen, expected)),
         )
         share = 0.5 / max(len(reference.names_), 1)
+        logs = log_capital(self._bulk, reference.column_cells_.gaps)
         columns = tuple(
-            ColumnDrift(name, float(log), share, int(at[start]),
-                        stability_index(self._all[i] - everyone[start, i], reference.column_counts_[i]))
-            for i, (name, log, start) in enumerate(zip(reference.names_, column_logs, column_starts, strict=True))
+            ColumnDrift(name, float(log), share, stability_index(counts, base))
+            for name, log, counts, base in zip(reference.names_, logs, self._all, reference.column_counts_, strict=True)
         )
         return decide(self.rows, reference.n_rows_, FEWEST_ROWS, findings, columns, level)
 

@@ -29,15 +29,11 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One comparison: the log capital of its martingale, its share of the level, and how large the change is.
-
-    `size` is measured since row `since` of the stream, where the bets that gained most began.
-    """
+    """One comparison: the log capital of its martingale, its share of the level, and how large the change is."""
 
     name: str
     log_capital: float
     share: float
-    since: int
     size: float
 
     @property
@@ -78,8 +74,8 @@ class DriftVerdict:
 
     def as_dict(self, most_columns: int = 20) -> dict[str, Any]:
         """Plain data for JSON, with the columns of the surest change only."""
-        columns = [{"column": column.name, "stability_index": round(column.size, 4), "chance": column.chance,
-                    "since_row": column.since} for column in self.columns[:most_columns]]
+        columns = [{"column": column.name, "stability_index": round(column.size, 4), "chance": column.chance}
+                   for column in self.columns[:most_columns]]
         return asdict(self) | {"verdict": self.verdict.value, "moved": list(self.moved[:most_columns]),
                                "columns": columns}
 
@@ -123,9 +119,8 @@ def _sentence(verdict: Verdict, rows: int, seen: Sequence[Finding]) -> str:
 
 
 def _change(found: Finding) -> str:
-    since = f" since row {found.since:,}" if found.since else ""
     if isinstance(found, ColumnDrift):
-        return f"{found.name} changed (stability index {found.size:.2f}{since})"
+        return f"{found.name} changed (stability index {found.size:.2f})"
     if found.name == "tail":
-        return f"{0.1 + found.size:.0%} of the rows score like the strangest tenth of normal ones{since}"
-    return f"scores of ordinary rows moved (distance {found.size:.2f}{since})"
+        return f"{0.1 + found.size:.0%} of the rows score like the strangest tenth of normal ones"
+    return f"scores of ordinary rows moved (distance {found.size:.2f})"

@@ -36,8 +36,8 @@ def log_urn(counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def log_capital(counts: np.ndarray, urn: np.ndarray) -> np.ndarray:
     """log capital (...,) of the martingale after rows with these counts (..., cells) were drawn from the urn.
 
-    `urn` (..., cells) holds the gaps of each cell, and the rows that fell into it before the bets began. The capital is
-    laid out in equal parts on bets of each of `STRENGTHS` and `WIDTHS` (but one cell alone is no bet).
+    `urn` (..., cells) holds the gaps of each cell. The capital is laid out in equal parts on bets of all `STRENGTHS`
+    and `WIDTHS` (but one cell alone is no bet).
     """
     total = urn.sum(-1, keepdims=True)
     capitals = []
@@ -55,27 +55,3 @@ def together(cells: np.ndarray, width: int) -> np.ndarray:
     [3, 7, 5]
     """
     return np.add.reduceat(cells, np.arange(0, cells.shape[-1], width), axis=-1)
-
-
-def start_weights(n_starts: int) -> np.ndarray:
-    """Shares (n_starts,) of the capital that each start gets; over all starts there will ever be they add up to 1.
-
-    >>> start_weights(3).round(3).tolist()
-    [0.5, 0.167, 0.083]
-    """
-    k = np.arange(1, n_starts + 1)
-    return 1 / (k * (k + 1))
-
-
-def log_capital_of_starts(counts: np.ndarray, at_start: np.ndarray, gaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """log capital (...,) of bets that begin anew at several rows of the stream, and the start that gained most.
-
-    counts (..., cells) are the stream's so far, at_start (starts, ..., cells) what they were at each start, 0 at the
-    first; gaps (cells,). Where no start gained, the first is given. Bets that begin late find a change in the middle of
-    a long stream, where those from the first row on have lost too much. Money that waits for its start stays as it is.
-    """
-    weights = start_weights(len(at_start)).reshape(-1, *[1] * (counts.ndim - 1))
-    logs = np.log(weights) + log_capital(counts - at_start, gaps + at_start)
-    waiting = 1 - weights.sum()
-    best = np.where(logs.max(axis=0) > 0, logs.argmax(axis=0), 0)
-    return np.logaddexp(logsumexp(logs, axis=0), np.log(waiting)), best

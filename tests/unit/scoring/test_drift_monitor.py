@@ -105,14 +105,13 @@ def test_values_that_begin_to_be_missing_are_found():
     assert verdict_of((scores, numbers)).moved == ("a",)
 
 
-def test_a_change_in_the_middle_of_a_stream_is_found_and_dated():
-    found = verdict_of(rows(20_000, 1), rows(5_000, 2, shift=0.5))
-    assert found.verdict is Verdict.RECALIBRATE
-    assert 18_000 < found.columns[0].since < 25_000
-    assert f"since row {found.columns[0].since:,}" in found.sentence
+def test_the_order_of_the_rows_does_not_matter_while_they_are_together_as_ever():
+    scores, numbers = rows(6_000, 1)
+    for order in (np.argsort(scores), np.argsort(numbers[:, 0])):
+        assert verdict_of((scores[order], numbers[order])).verdict is Verdict.FINE
 
 
-@pytest.mark.parametrize("size", [1, 700, 2_048, 10_000])
+@pytest.mark.parametrize("size", [1, 700, 10_000])
 def test_the_verdict_does_not_depend_on_the_batches(size):
     scores, numbers = rows(3_000 if size == 1 else 9_000, 1, shift=0.1)
     batches = [(scores[i:i + size], numbers[i:i + size]) for i in range(0, len(scores), size)]
@@ -125,15 +124,6 @@ def test_asking_and_empty_batches_change_nothing():
         monitor.add(*part)
         monitor.verdict()
     assert monitor.verdict() == verdict_of(rows(3_000, 1), rows(3_000, 2))
-
-
-def test_memory_hardly_grows_with_the_stream():
-    monitor = DriftMonitor(reference())
-    scores, numbers = rows(50_000, 1)
-    for _ in range(20):
-        monitor.add(scores, numbers)
-    assert len(monitor._starts) < 30
-    assert monitor.rows == 1_000_000
 
 
 def test_state_restores_the_reference():
@@ -190,7 +180,7 @@ def test_distances_without_rows_are_zero():
 
 
 def finding(log_capital, size, name="bulk", kind=Finding):
-    return kind(name, log_capital, 0.25, 0, size)
+    return kind(name, log_capital, 0.25, size)
 
 
 def test_a_verdict_needs_certainty_and_size():

@@ -8,9 +8,7 @@ from anomaly_cl.scoring.martingale import (
     STRENGTHS,
     WIDTHS,
     log_capital,
-    log_capital_of_starts,
     log_urn,
-    start_weights,
     together,
 )
 
@@ -58,18 +56,3 @@ def test_expected_capital_after_the_next_row_is_the_capital():
     next_share = (gaps + counts) / (gaps + counts).sum()
     after = np.exp(log_capital(counts + np.eye(4, dtype=int), gaps))
     assert next_share @ after == pytest.approx(np.exp(log_capital(counts, gaps)))
-
-
-def test_bets_that_begin_late_share_the_capital():
-    rng = np.random.default_rng(2)
-    gaps, first, later = np.full(4, 25), rng.multinomial(500, np.full(4, 0.25)), np.array([300, 50, 50, 50])
-    starts = np.array([np.zeros(4, int), first])
-    found, best = log_capital_of_starts(first + later, starts, gaps)
-    parts = [np.exp(log_capital(first + later, gaps)), np.exp(log_capital(later, gaps + first))]
-    assert np.exp(found) == pytest.approx(start_weights(2) @ parts + 1 / 3)
-    assert best == 1
-    assert log_capital_of_starts(first + first, starts, gaps)[1] == 0
-
-
-def test_shares_of_the_starts_add_up_to_less_than_one():
-    assert start_weights(1_000).sum() == pytest.approx(1 - 1 / 1_001)
