@@ -61,7 +61,7 @@ def test_at_most_one_stream_in_a_hundred_ever_asks_for_a_new_calibration(ties):
 @pytest.mark.parametrize("ties", [False, True], ids=["continuous", "heavy ties"])
 @pytest.mark.parametrize("n_calibration", [100, 1_000, 10_000])
 def test_at_most_ten_of_a_thousand_streams_ever_ask_for_a_new_calibration(n_calibration, ties):
-    _assert_level_kept(1_000, n_calibration=n_calibration, n_rows=20_000, ties=ties, looks=40)
+    _assert_level_kept(1_000, n_calibration=n_calibration, n_rows=10_000, ties=ties, looks=20)
 
 
 @pytest.mark.parametrize("ties", [False, True], ids=["continuous", "heavy ties"])
@@ -89,7 +89,7 @@ def test_half_a_standard_deviation_in_one_of_ten_columns_is_found_within_5000_ro
           f"{max(needed)} at most")
 
 
-@pytest.mark.parametrize(("n_rows", "fits"), [(600, 40), (2_500, 12)])
+@pytest.mark.parametrize(("n_rows", "fits"), [(600, 20), (2_500, 6)])
 def test_the_whole_detector_finds_a_shift_and_none_where_there_is_none(n_rows, fits):
     told = found = 0
     for seed in range(fits):
@@ -102,4 +102,4 @@ def test_the_whole_detector_finds_a_shift_and_none_where_there_is_none(n_rows, f
         found += f"x{seed % COLUMNS}" in detector.drift(new).moved
     print(f"{n_rows} normal rows: of {fits} detectors {told} told without drift, {found} found the shift")
     assert told <= binom.ppf(0.99, fits, LEVEL)
-    assert found >= (0.9 * fits if detector.calibration_.n_rows_ >= 400 else 0)
+    assert found >= 0.9 * fits
