@@ -2,8 +2,9 @@
 
 Each new row is ranked among the reference rows and all rows before it, ties broken at random. These ranks, the smoothed
 conformal p-values of a bag that grows, are independent and uniform as long as the rows are exchangeable, however few
-the reference rows and however long the stream (Vovk, Gammerman and Shafer 2005, theorem 8.1). p-values against a fixed
-reference are not: they share its sampling error, which a long stream would find.
+the reference rows and however long the stream (Vovk, Nouretdinov and Gammerman 2003, "Testing exchangeability on-line",
+theorem 1; Vovk, Gammerman and Shafer 2005, theorem 8.1). p-values against a fixed reference are not: they share its
+sampling error, which a long stream would find.
 
 The bets are on the cell of the reference that the row falls into. In the growing bag a cell of `g` gaps that has `c` of
 `t` rows so far has probability (g + c) / (n + 1 + t), which is Polya's urn; the bet offers instead the probability that

@@ -64,29 +64,44 @@ def test_at_most_ten_of_a_thousand_streams_ever_ask_for_a_new_calibration(n_cali
     _assert_level_kept(1_000, n_calibration=n_calibration, n_rows=10_000, ties=ties, looks=20)
 
 
+def _rows_until_found(seed, n_calibration, ties):
+    """How many rows it takes, asked every 100, to find a shift in one column; infinity if more than 5,000."""
+    rng = np.random.default_rng(1_000 + seed)
+    mixing, moved = _mixing(rng), seed % COLUMNS
+    monitor = DriftMonitor(DriftReference().fit(*_rows(rng, n_calibration, mixing, ties), NAMES, rng.spawn(1)[0]))
+    monitor._score_ties, monitor._ties = rng.spawn(2)
+    while monitor.rows < 5_000:
+        _, numbers = _rows(rng, 100, mixing, ties=False)
+        numbers[:, moved] += SHIFT
+        if ties:
+            numbers[:, ::2] = numbers[:, ::2].round()
+        scores = np.square(numbers).sum(axis=1)
+        monitor.add(scores.round() if ties else scores, numbers)
+        verdict = monitor.verdict()
+        if verdict.verdict is Verdict.RECALIBRATE and NAMES[moved] in verdict.moved:
+            return monitor.rows
+    return np.inf
+
+
+def _assert_found(streams, n_calibration, ties, share=1.0):
+    needed = np.sort([_rows_until_found(seed, n_calibration, ties) for seed in range(streams)])
+    found = np.isfinite(needed)
+    print(f"{n_calibration} calibration rows, ties {ties}: of {streams} shifts {found.sum()} found within 5,000 rows, "
+          f"after {needed[streams // 2 - 1]:.0f} in the median, {needed[found].max():.0f} at most")
+    assert found.mean() >= share
+
+
 @pytest.mark.parametrize("ties", [False, True], ids=["continuous", "heavy ties"])
-@pytest.mark.parametrize(("n_calibration", "streams"), [(500, 40), (1_000, 20), (10_000, 10)])
-def test_half_a_standard_deviation_in_one_of_ten_columns_is_found_within_5000_rows(n_calibration, streams, ties):
-    needed = []
-    for seed in range(streams):
-        rng = np.random.default_rng(seed)
-        mixing = _mixing(rng)
-        reference = DriftReference().fit(*_rows(rng, n_calibration, mixing, ties), NAMES, rng.spawn(1)[0])
-        monitor, moved = DriftMonitor(reference), seed % COLUMNS
-        while monitor.rows < 5_000:
-            _, numbers = _rows(rng, 100, mixing, ties=False)
-            numbers[:, moved] += SHIFT
-            numbers[:, ::2] = numbers[:, ::2].round() if ties else numbers[:, ::2]
-            scores = np.square(numbers).sum(axis=1)
-            monitor.add(scores.round() if ties else scores, numbers)
-            verdict = monitor.verdict()
-            if verdict.verdict is Verdict.RECALIBRATE and NAMES[moved] in verdict.moved:
-                break
-        else:
-            pytest.fail(f"not found in stream {seed}: {verdict.sentence}")
-        needed.append(monitor.rows)
-    print(f"{n_calibration} calibration rows, ties {ties}: found after {np.median(needed):.0f} rows in the median, "
-          f"{max(needed)} at most")
+@pytest.mark.parametrize("n_calibration", [400, 2_000])
+def test_half_a_standard_deviation_in_one_of_ten_columns_is_found_within_5000_rows(n_calibration, ties):
+    _assert_found(20, n_calibration, ties)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ties", [False, True], ids=["continuous", "heavy ties"])
+@pytest.mark.parametrize(("n_calibration", "share"), [(100, 0.3), (200, 0.85), (400, 1), (1_000, 1), (5_000, 1)])
+def test_such_a_shift_is_found_the_surer_the_more_calibration_rows_there_are(n_calibration, share, ties):
+    _assert_found(100, n_calibration, ties, share)
 
 
 @pytest.mark.parametrize(("n_rows", "fits"), [(600, 20), (2_500, 6)])
