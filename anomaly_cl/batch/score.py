@@ -29,6 +29,7 @@ from anomaly_cl.batch.outputs import (
 )
 from anomaly_cl.batch.summary import RunSummary
 from anomaly_cl.detectors.artifact import LIBRARIES
+from anomaly_cl.detectors.drift import TableDrift
 from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.schema import Role
 from anomaly_cl.scoring.policy import Policy
@@ -69,10 +70,12 @@ def score_file(
                                on_reject=lambda rows: rejects.write(reject_rows(rows)))
             final = scored_schema(stream.arrow_schema, detector.schema_, keep)
             summary = RunSummary(detector.calibration_.scores_, detector.schema_.only(Role.TIME))
+            drift = detector.drift_monitor()
             with AlertPool(resolved, stream.arrow_schema, detector.schema_, detector.calibration_.n_rows_) as pool:
-                alerts, reasons = _write_scored(detector, stream, outputs, final, pool, summary, progress)
+                alerts, reasons = _write_scored(detector, stream, outputs, final, pool, summary, drift, progress)
                 cut = pool.cut()
-        manifest = _manifest(detector, stream, source, where, str(resolved), len(reasons)) | {"cut": cut}
+        manifest = _manifest(detector, stream, source, where, str(resolved), len(reasons))
+        manifest |= {"cut": cut, "drift": drift.verdict().as_dict()}
         if opened is not None:
             files = "".join(sorted(manifest["input"]["files"].values()))
             run = describe_run(manifest, hashlib.sha256(files.encode()).hexdigest(), summary.as_dict() | {"cut": cut})
@@ -85,11 +88,11 @@ def score_file(
 
 def _write_scored(
     detector: TabularDetector, stream: RowStream, outputs: Outputs, final: pa.Schema, pool: AlertPool,
-    summary: RunSummary, progress: Progress | None,
+    summary: RunSummary, drift: TableDrift, progress: Progress | None,
 ) -> tuple[Candidates, Reasons]:
     """Write the scored file in two passes; return the alerts, and their reasons by row number."""
     try:
-        _write_draft(detector, stream, outputs.draft, draft_schema(final), (pool, summary), progress)
+        _write_draft(detector, stream, outputs.draft, draft_schema(final), (pool, summary, drift), progress)
         alerts = pool.alerts()
         summary.add_alerts(alerts.rows)
         reasons = dict(zip(alerts.row_numbers.tolist(), detector.reasons(alerts.rows), strict=True))
@@ -100,17 +103,18 @@ def _write_scored(
 
 
 def _write_draft(
-    detector: TabularDetector, stream: RowStream, path: Path, draft: pa.Schema, counters: tuple[AlertPool, RunSummary],
-    progress: Progress | None,
+    detector: TabularDetector, stream: RowStream, path: Path, draft: pa.Schema,
+    counters: tuple[AlertPool, RunSummary, TableDrift], progress: Progress | None,
 ) -> None:
     """First pass: everything but what needs the policy."""
-    pool, summary = counters
+    pool, summary, drift = counters
     with pq.ParquetWriter(path, draft, compression="lz4") as writer:
         for batch in stream:
             scores = detector.score_table(batch.rows)
             writer.write_table(draft_rows(batch, scores, draft, detector.schema_, detector.model_id_))
             pool.add(batch, scores)
             summary.add(batch.rows, scores)
+            drift.add(batch.rows, scores.score)
             if progress:
                 progress(summary.rows)
 

@@ -6,9 +6,11 @@ import typer
 
 from anomaly_cl.cli.dashboard import dashboard
 from anomaly_cl.cli.demo import demo
+from anomaly_cl.cli.drift import drift
 from anomaly_cl.cli.evaluate import evaluate
 from anomaly_cl.cli.fit import fit
 from anomaly_cl.cli.inspect import inspect
+from anomaly_cl.cli.recalibrate import recalibrate
 from anomaly_cl.cli.schema import schema
 from anomaly_cl.cli.score import score
 from anomaly_cl.cli.screen import errors
@@ -21,7 +23,7 @@ app = typer.Typer(
     help="Anomalies and fraud without labels: learn normal rows, score a file, work through the alerts.",
     epilog="Exit codes: 0 done, 2 wrong usage, 3 bad input, 4 bad model.",
 )
-for command in (fit, score, evaluate, inspect, schema, simulate, dashboard, demo):
+for command in (fit, score, drift, recalibrate, evaluate, inspect, schema, simulate, dashboard, demo):
     app.command()(command)
 
 

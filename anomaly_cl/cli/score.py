@@ -46,6 +46,8 @@ def score(
     say(f"read {rows['read']:,} rows: {rows['scored']:,} scored, {rows['filtered_out']:,} filtered out, "
         f"{rows['rejected']:,} rejected")
     say(f"{manifest['alerts']:,} alerts at {manifest['policy']} in {out}{_expected(manifest['cut'])}")
+    if (drift := manifest["drift"])["verdict"] != "fine":
+        say(f"drift: {drift['sentence']}")
     if store:
         say(f"{manifest['stored']['added']:,} alerts added to the store, {manifest['stored']['already_known']:,} known")
     return None

@@ -7,10 +7,12 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from anomaly_cl.detectors.drift import drift_reference
 from anomaly_cl.detectors.row_scorer import Recipe, RowScorer
 from anomaly_cl.errors import UsageError
 from anomaly_cl.schema import Schema
 from anomaly_cl.scoring.calibration import Calibration
+from anomaly_cl.scoring.drift import DriftReference
 from anomaly_cl.table.split import CalibrationPlan, CrossFit, Split
 
 CROSS_BELOW = 2_000  # normal rows: where a fifth of them is missed
@@ -18,10 +20,13 @@ PLANS: dict[str, CalibrationPlan] = {"split": Split(), "cross": CrossFit()}
 
 
 class Fitted(NamedTuple):
-    """A scorer, its calibration, the rows of its bank as they came in, and how many rows did what."""
+    """A scorer, its calibration, what drift is measured against, the rows of its bank as they came in, and how many
+    rows did what.
+    """
 
     scorer: RowScorer
     calibration: Calibration
+    drift_reference: DriftReference
     reference: pa.Table
     rows: dict[str, int]
 
@@ -56,4 +61,5 @@ def fit_and_calibrate(
     calibrated = np.flatnonzero(~np.isnan(scores))
     rows = {"read": table.num_rows, "reference": len(roles.reference), "held_out": len(roles.held_out),
             "bank": len(scorer.bank_positions_), "calibration": len(calibrated), "models": 1 + len(others)}
-    return Fitted(scorer, Calibration().fit(scores[calibrated]), table.take(scorer.bank_positions_), rows)
+    drift = drift_reference(table.take(calibrated), scores[calibrated], schema, rng.spawn(1)[0])
+    return Fitted(scorer, Calibration().fit(scores[calibrated]), drift, table.take(scorer.bank_positions_), rows)

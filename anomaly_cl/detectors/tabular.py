@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +15,7 @@ from sklearn.base import BaseEstimator
 
 from anomaly_cl.detectors import artifact
 from anomaly_cl.detectors.calibrating import Fitted, fit_and_calibrate, resolve_plan
+from anomaly_cl.detectors.drift import TableDrift, drift_reference
 from anomaly_cl.detectors.policies import known_before, resolve, scored_rows
 from anomaly_cl.detectors.reasons import BANK_ROWS, contributions, reasons, typical_rows
 from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer
@@ -23,12 +25,16 @@ from anomaly_cl.pretraining.settings import TrainingSettings
 from anomaly_cl.schema import Schema
 from anomaly_cl.scoring.calibration import Calibration, risk
 from anomaly_cl.scoring.distances import DistanceHead
+from anomaly_cl.scoring.drift import FEWEST_ROWS, DriftReference
+from anomaly_cl.scoring.drift_verdict import LEVEL, DriftVerdict
 from anomaly_cl.scoring.policy import Policy
 from anomaly_cl.table.conform import Rejected
 from anomaly_cl.table.read import RowStream, open_rows
 from anomaly_cl.table.split import CalibrationPlan, sample_rows
 
 KIND = "tabular"
+RECALIBRATION_ROWS = 20_000  # at most, drawn evenly
+RECALIBRATION = 1_000  # key of the random stream of a recalibration, apart from those of fit
 FEWEST = {"bank_rows": 100, "fit_rows": 4}
 
 
@@ -81,17 +87,13 @@ class TabularDetector(BaseEstimator):
         self._check_settings()
         self.schema_: Schema = stream.schema
         sample, learning = np.random.default_rng(self.random_state).spawn(2)
-        read = [column.name for column in self.schema_.required]
-        table = pa.Table.from_batches(
-            sample_rows((batch.rows.select(read) for batch in stream), self.fit_rows, sample),
-            schema=pa.schema([stream.arrow_schema.field(name) for name in read]),
-        )
+        table = self._sample(stream, self.fit_rows, sample)
         plan = resolve_plan(self.calibration, table.num_rows)
         return self._learned(fit_and_calibrate(table, self.schema_, plan, self._recipe(), learning))
 
     def _learned(self, fitted: Fitted) -> Self:
         self.scorer_, self.calibration_ = fitted.scorer, fitted.calibration
-        self.reference_, self.rows_ = fitted.reference, fitted.rows
+        self.reference_, self.rows_, self.drift_reference_ = fitted.reference, fitted.rows, fitted.drift_reference
         self.n_features_in_ = len(self.scorer_.encoder_.learned_names_)
         self.model_id_ = artifact.digest({"learned": self.scorer_.learned_state(),
                                           "calibration": self.calibration_.to_state()})
@@ -131,6 +133,47 @@ class TabularDetector(BaseEstimator):
                              f"{table.num_rows} are given", "give the rows of fit, or use decision_function")
         return self.scorer_.training_scores(table, np.arange(table.num_rows))
 
+    def drift(self, rows: Any, *, where: str | None = None, level: float = LEVEL) -> DriftVerdict:
+        """Whether the calibration still holds for new unlabelled rows; at most a share `level` of inputs without drift
+        gets "recalibrate". Rows may be anything that `score` takes, or files of any size.
+        """
+        return self.drift_of_stream(open_rows(rows, self.schema_, where=where, on_reject=_refuse), level=level)
+
+    def drift_of_stream(self, stream: RowStream, *, level: float = LEVEL) -> DriftVerdict:
+        """The same for a stream of batches of rows."""
+        monitor = self.drift_monitor()
+        for batch in stream:
+            monitor.add(batch.rows, self.score_table(batch.rows).score)
+        return monitor.verdict(level)
+
+    def drift_monitor(self) -> TableDrift:
+        """A monitor to which rows are added as they are scored, for streams without an end."""
+        return TableDrift(self.drift_reference_, self.schema_)
+
+    def recalibrated(self, rows: Any, *, where: str | None = None) -> Self:
+        """A detector of the same training with a new calibration, of normal rows that it did not learn from.
+
+        Scores stay as they are; p-values, risk, alerts and drift follow the new rows. At most 20,000 are kept. Raises
+        InputError for fewer than 100.
+        """
+        return self.recalibrated_stream(open_rows(rows, self.schema_, where=where, on_reject=_refuse))
+
+    def recalibrated_stream(self, stream: RowStream) -> Self:
+        """The same for a stream of batches of rows."""
+        key = np.random.SeedSequence(self.random_state, spawn_key=(RECALIBRATION,))
+        sample, ties = map(np.random.default_rng, key.spawn(2))
+        table = self._sample(stream, RECALIBRATION_ROWS, sample)
+        if table.num_rows < FEWEST_ROWS:
+            raise InputError(f"a calibration needs at least {FEWEST_ROWS} normal rows", f"there are {table.num_rows}",
+                             "give more rows, or check the filter")
+        scores = self.score_table(table).score
+        other = copy.copy(self)
+        other.calibration_ = Calibration().fit(scores)
+        other.drift_reference_ = drift_reference(table, scores, self.schema_, ties)
+        other.rows_ = self.rows_ | {"calibration": table.num_rows}
+        other.model_id_ = artifact.digest({"model": self.model_id_, "calibration": other.calibration_.to_state()})
+        return other
+
     def embed(self, rows: Any) -> np.ndarray:
         """Embeddings (rows, d) float32, not length-normalised; without pretraining, the encoder's input."""
         return self.scorer_.embed(self.scorer_.encoder_.transform(self._read(rows)))
@@ -166,6 +209,7 @@ class TabularDetector(BaseEstimator):
                          "bank_rows": self.bank_rows, "fit_rows": self.fit_rows},
             "schema": self.schema_.to_dict(), "scorer": self.scorer_.to_state(),
             "calibration": {name: value for name, value in self.calibration_.to_state().items() if name != "scores"},
+            "drift": self.drift_reference_.to_state(),
         }
         calibration = pa.table({"score": self.calibration_.scores_})
         artifact.save_model(folder, state, {"reference": self.reference_, "calibration": calibration})
@@ -186,6 +230,7 @@ class TabularDetector(BaseEstimator):
         detector.scorer_ = RowScorer.from_state(state["scorer"])
         scores = tables["calibration"]["score"].to_numpy()
         detector.calibration_ = Calibration.from_state({**state["calibration"], "scores": scores})
+        detector.drift_reference_ = DriftReference.from_state(state["drift"])
         detector.reference_, detector.rows_, detector.model_id_ = tables["reference"], state["rows"], state["model_id"]
         detector.n_features_in_ = len(detector.scorer_.encoder_.learned_names_)
         return detector
@@ -209,6 +254,14 @@ class TabularDetector(BaseEstimator):
     def _recipe(self) -> Recipe:
         return Recipe(self.pretraining, self.training or TrainingSettings(), self.trainer_options or {},
                       self.extra_heads or {}, self.bank_rows)
+
+    def _sample(self, stream: RowStream, n_rows: int, rng: np.random.Generator) -> pa.Table:
+        """At most so many rows of a stream, drawn evenly."""
+        read = [column.name for column in self.schema_.required]
+        return pa.Table.from_batches(
+            sample_rows((batch.rows.select(read) for batch in stream), n_rows, rng),
+            schema=pa.schema([stream.arrow_schema.field(name) for name in read]),
+        )
 
     def _read(self, rows: Any) -> pa.Table:
         stream = open_rows(rows, self.schema_, on_reject=_refuse)

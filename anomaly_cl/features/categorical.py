@@ -57,6 +57,14 @@ class CategoricalEncoder(ColumnEncoder):
         codes = code_at[positions]
         return Block(in_all_spaces(self.points_[codes]), self.surprises_[codes])
 
+    @staticmethod
+    def number(array: pa.Array) -> np.ndarray:
+        """A point of 0..1 for each category, drawn from its text by BLAKE2b."""
+        positions, texts = distinct_texts(array)
+        digests = b"".join(blake2b(text.encode(), digest_size=8, person=b"number").digest() for text in texts)
+        numbers = np.frombuffer(digests, "<u8") / 2.0**64
+        return np.append(numbers, np.inf)[positions]  # the last place is where position -1 leads
+
 
 def _points(keys: list[tuple[str, str]]) -> np.ndarray:
     """One row for each key and a last one for the unknown code, float32 (codes, width)."""

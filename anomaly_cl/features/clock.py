@@ -53,6 +53,12 @@ class ClockEncoder(ColumnEncoder):
         tail = self.surprises_[np.where(missing, HOURS_A_WEEK, weekdays * 24 + hours)]
         return Block(in_all_spaces(outputs), tail)
 
+    @staticmethod
+    def number(array: pa.Array) -> np.ndarray:
+        """Microseconds since midnight."""
+        _, in_day, missing = _clock(array)
+        return np.where(missing, np.inf, in_day)
+
 
 def _clock(array: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Days since 1970, microseconds in the day, and which are missing (day 0, then)."""

@@ -39,6 +39,14 @@ class ColumnEncoder(ABC):
     @abstractmethod
     def transform(self, array: pa.Array) -> Block: ...
 
+    @staticmethod
+    @abstractmethod
+    def number(array: pa.Array) -> np.ndarray:
+        """One number a row, float64 (rows,), that depends on nothing learned; infinity where the value is missing.
+
+        Whether rows look as others did is asked of these: what was fitted to some rows would tell them from new ones.
+        """
+
     def to_state(self) -> dict[str, Any]:
         return dict(vars(self))
 

@@ -69,6 +69,13 @@ class NumericEncoder(ColumnEncoder):
             spaces[space] = outputs
         return Block(spaces, encoded["rank"])
 
+    @staticmethod
+    def number(array: pa.Array) -> np.ndarray:
+        """The value itself."""
+        values = _as_float64(array)
+        values[np.isnan(values)] = np.inf
+        return values
+
     def _encode(self, values: np.ndarray) -> dict[str, np.ndarray]:
         rank = self._rank(values)
         if self.constant_:

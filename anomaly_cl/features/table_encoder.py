@@ -19,7 +19,7 @@ from anomaly_cl.features.text import TextEncoder
 from anomaly_cl.features.vector import VectorEncoder
 from anomaly_cl.schema import Column, Kind, Schema
 
-__all__ = ["SPACES", "EncodedRows", "TableEncoder"]
+__all__ = ["SPACES", "EncodedRows", "TableEncoder", "column_numbers"]
 
 ENCODERS: dict[Kind, type[ColumnEncoder]] = {
     Kind.NUMERIC: NumericEncoder,
@@ -28,6 +28,17 @@ ENCODERS: dict[Kind, type[ColumnEncoder]] = {
     Kind.TEXT: TextEncoder,
     Kind.VECTOR: VectorEncoder,
 }
+
+
+def column_numbers(rows: pa.Table | pa.RecordBatch, columns: Sequence[Column]) -> np.ndarray:
+    """One number for each row and column, float64 (rows, columns), that depends on nothing learned.
+
+    Order and ties are those of the values; see `number` of each encoder. Infinity stands for a missing value.
+    """
+    numbers = np.empty((rows.num_rows, len(columns)))
+    for position, column in enumerate(columns):
+        numbers[:, position] = ENCODERS[column.kind].number(_array(rows, column.name))
+    return numbers
 
 
 @dataclass(frozen=True)

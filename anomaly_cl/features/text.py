@@ -62,6 +62,17 @@ class TextEncoder(ColumnEncoder):
         tails[missing] = self.missing_tail_
         return Block(in_all_spaces(outputs[positions]), tails[positions])
 
+    @staticmethod
+    def number(array: pa.Array) -> np.ndarray:
+        """The first of the projections: texts of like n-grams are near each other."""
+        positions, texts = distinct_texts(array)
+        numbers = np.full(len(texts) + 1, np.inf)
+        for part in _parts(texts):
+            counts = _n_gram_counts(texts[part])
+            visible = counts.getnnz(axis=1) > 0
+            numbers[:-1][part][visible] = (normalize(counts) @ _signs()[:, 0])[visible]
+        return numbers[positions]
+
     def _embed(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Per text its projection (texts, 32), its mean n-gram surprise, and whether it has no n-gram at all."""
         projected = np.zeros((len(texts), N_DIMENSIONS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import shake_256
 from typing import Self
 
 import numpy as np
@@ -52,6 +53,14 @@ class VectorEncoder(ColumnEncoder):
         outputs[missing, -1] = self.flag_
         tail = np.where(missing, self.missing_tail_, self._distances(centred) / self.scale_)
         return Block(in_all_spaces(outputs), tail)
+
+    @staticmethod
+    def number(array: pa.FixedSizeListArray) -> np.ndarray:
+        """The vector's product with a fixed one of random signs; without its missing elements."""
+        size = array.type.list_size
+        values, missing = _as_matrix(array, size)
+        bits = np.unpackbits(np.frombuffer(shake_256(b"vector signs").digest(size // 8 + 1), np.uint8))[:size]
+        return np.where(missing, np.inf, (np.nan_to_num(values) * (2.0 * bits - 1)).sum(axis=1))
 
     def _centred(self, values: np.ndarray) -> np.ndarray:
         centred = values - self.mean_

@@ -86,6 +86,21 @@ def test_pickled_and_copied_it_scores_the_same(detector, rows):
         assert_array_equal(twin.decision_function(rows), expected)
 
 
+def test_drift_is_told_for_rows_of_every_kind(detector, rows):
+    assert detector.drift(rows).verdict == "fine"
+    assert {column.name for column in detector.drift(rows).columns} == set(detector.schema_.names) - {
+        "id", "account", "at"}
+    assert detector.drift(rows.assign(amount=rows["amount"] * 3)).moved == ("amount",)
+
+
+def test_a_recalibrated_detector_scores_alike_and_has_another_name(detector, rows):
+    other = detector.recalibrated(rows)
+    assert_array_equal(other.decision_function(rows), detector.decision_function(rows))
+    assert other.model_id_ != detector.model_id_
+    assert_array_equal(np.sort(other.score(rows)["p_value"]), np.sort(
+        [(1 + (other.calibration_.scores_ >= score).sum()) / (1 + len(rows)) for score in other.calibration_.scores_]))
+
+
 def test_the_input_is_never_changed(detector, normal, rows):
     before = rows.copy(deep=True)
     frozen = rows.copy(deep=True)
@@ -99,6 +114,8 @@ def test_scoring_writes_nothing_to_the_detector(detector, rows):
     before = pickle.dumps(detector)
     detector.score(rows)
     detector.embed(rows)
+    detector.drift(rows)
+    detector.recalibrated(rows)
     assert pickle.dumps(detector) == before
 
 

@@ -1,0 +1,45 @@
+"""anomaly-cl drift"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anomaly_cl.cli.options import Inputs, Json, Where
+from anomaly_cl.cli.screen import progress, say, say_json, say_pairs
+
+SHOWN = 10  # columns
+
+
+def drift(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", show_default=False, help="Model folder.")],
+    inputs: Inputs,
+    where: Where = None,
+    json: Json = False,
+) -> None:
+    """Check whether a model's calibration still holds for new rows: fine, watch or recalibrate.
+
+    No labels are needed, and some anomalies among the rows are no drift. Of inputs without drift, at most 1 in 100 is
+    told to recalibrate, however often it is checked while it grows. The exit code is 0 whatever the verdict.
+
+    Example: `anomaly-cl drift model july.csv`
+    """
+    from anomaly_cl.detectors.tabular import load
+    from anomaly_cl.table.read import open_rows
+
+    detector = load(model)
+    stream = open_rows(inputs, detector.schema_, where=where)
+    with progress("comparing") as done:
+        verdict = detector.drift_of_stream(stream)
+        done(verdict.rows)
+    if json:
+        return say_json(verdict.as_dict() | {"model_id": detector.model_id_, "rows_rejected": stream.rows_rejected})
+    say(verdict.sentence)
+    say_pairs(f"{stream.name} against the calibration of {model}", {
+        "rows": verdict.rows, "rows_rejected": stream.rows_rejected, "calibration_rows": verdict.calibration_rows,
+        "distance_of_ordinary_scores": verdict.bulk_distance, "more_rows_in_the_strange_tenth": verdict.tail_excess,
+        **{f"stability_index_of_{column.name}": column.size for column in verdict.columns[:SHOWN]},
+    })
+    return None
