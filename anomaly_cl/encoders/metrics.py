@@ -29,9 +29,9 @@ class SpaceMetrics(Encoder):
     """Rows in several spaces side by side (*, n_inputs) -> for each space its rows weighed, then its rows moved.
 
     The n_inputs are those of `spaces` spaces of equal width w. A space's outputs are x * exp(theta) (w,) and x + f(x)
-    (w,) with f a `ResidualMLP`'s residual of `width` hidden units, which hears no value beyond about 6: a huge one moves
-    a row by itself, not by what f makes of it. Untrained, both are raw geometry. Raises UsageError for widths that do
-    not divide.
+    (w,) with f a `ResidualMLP`'s residual of `width` hidden units, which hears no value beyond about 6: a huge one
+    moves a row by itself, not by what f makes of it. Untrained, both are raw geometry. Raises UsageError for widths
+    that do not divide.
     """
 
     def __init__(self, n_inputs: int, spaces: int, width: int = 128):

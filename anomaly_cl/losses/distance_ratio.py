@@ -1,4 +1,4 @@
-"""The loss of learned metrics: normal rows have nearer neighbours than strange ones, by as large a ratio as possible."""
+"""The loss of learned metrics: normal rows have nearer neighbours than strange ones, by a large ratio."""
 
 from __future__ import annotations
 

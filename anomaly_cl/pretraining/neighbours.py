@@ -21,10 +21,10 @@ from anomaly_cl.views.copies import ALL_COPIES, Copies, CopyKind, draw_copies
 class NeighboursSettings:
     """How the metrics are learned.
 
-    copies: strange copies made once, in each space, of these `kinds`; in spaces wider than `wide` columns fewer, and
-    fewer steps, in proportion. neighbours: the nearest rows that a distance is measured to, of `bank_rows` random ones a
-    step. The column weights learn at `weights_rate`, and are held at 1 by `weights_prior` / n^2 for n training rows;
-    the residual is held at its start by `residual_prior` / n^2.
+    copies: strange copies made once, in each space, of these `kinds`; in spaces wider than `wide` fewer, in proportion.
+    neighbours: the nearest rows that a distance is measured to, of `bank_rows` random ones a step. The column weights
+    learn at `weights_rate`, and are held at 1 by `weights_prior` / n^2 for n training rows; the residual is held at its
+    start by `residual_prior` / n^2.
     """
 
     copies: int = 2_000
@@ -121,7 +121,7 @@ class Neighbours(ContrastiveModule):
         return loss
 
     def _prior(self) -> Tensor:
-        weights = sum(parameter.square().sum() for parameter in self.encoder.weights.parameters())
-        moved = sum((parameter - start.to(parameter)).square().sum()
-                    for parameter, start in zip(self.encoder.residuals.parameters(), self.start, strict=True))
+        weights = torch.stack([parameter.square().sum() for parameter in self.encoder.weights.parameters()]).sum()
+        moved = torch.stack([(parameter - start.to(parameter)).square().sum() for parameter, start
+                             in zip(self.encoder.residuals.parameters(), self.start, strict=True)]).sum()
         return (self.own.weights_prior * weights + self.own.residual_prior * moved) / len(self.bank) ** 2

@@ -14,7 +14,10 @@ from anomaly_cl.errors import UsageError
 
 
 def chosen_cells(n: int, column_of: Tensor, rate: float | Tensor, generator: torch.Generator, least: int = 0) -> Tensor:
-    """Bool (n, input columns): True with probability `rate`, one or (n, 1), in each row in at least `least` columns (0, 1)."""
+    """Bool (n, input columns): True with probability `rate`, and in each row in at least `least` (0 or 1) columns.
+
+    `rate` is one number, or one a row (n, 1).
+    """
     draws = torch.rand(n, n_columns(column_of), generator=generator, device=generator.device)
     chosen = draws < rate
     if least and draws.numel():

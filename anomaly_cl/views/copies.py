@@ -58,8 +58,9 @@ class Drawn(NamedTuple):
 class CopyKind(Protocol):
     """Drawn rows -> strange copies (n, width), reproducible from the generator's state."""
 
-    from_both: bool
-    """Whether a copy lies near its partner too."""
+    @property
+    def from_both(self) -> bool:
+        """Whether a copy lies near its partner too."""
 
     def __call__(self, drawn: Drawn, generator: torch.Generator) -> Tensor: ...
 
@@ -179,8 +180,8 @@ def draw_copies(
     levels = Levels(bank, column_of)
     rows, parents = [], []
     for kind in kinds:
-        origin, partner = (torch.randint(len(bank), (-(-n // len(kinds)),), generator=generator, device=generator.device)
-                           .to(bank.device) for _ in range(2))
+        size, device = (2, -(-n // len(kinds))), generator.device
+        origin, partner = torch.randint(len(bank), size, generator=generator, device=device).to(bank.device)
         drawn = Drawn(bank[origin], bank[partner], bank, column_of, levels)
         rows.append(torch.where(live, kind(drawn, generator), drawn.rows))
         parents.append(torch.stack([origin, partner if kind.from_both else origin], dim=1))
