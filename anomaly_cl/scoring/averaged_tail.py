@@ -22,7 +22,7 @@ PRIOR_SHAPE = 0.5
 LEAST_SHARE_OF_MEAN = 0.075
 MIDDLE = 0.45  # the posterior median itself is above the truth in a little more than half of all samples
 SMALLEST_WEIGHT = 1e-6
-_QUANTILES = (np.arange(7) + 0.5) / 7
+_QUANTILES = (np.arange(5) + 0.5) / 5
 
 
 @dataclass(frozen=True)

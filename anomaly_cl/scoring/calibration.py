@@ -55,8 +55,9 @@ class Calibration:
     folds (cross), the scores are alike only approximately, and so is the rate.
 
     `p_tail` equals the p-value up to the largest calibration score; beyond, where every p-value is 1 / (n + 1), a tail
-    fitted to the highest scores extrapolates (a model, not a guarantee; `averaged_tail`). With fewer than 100 rows, or
-    where a generalised Pareto tail does not fit, p_tail is the p-value, and `tail_note_` says why.
+    fitted to the highest scores extrapolates (a model, not a guarantee; `averaged_tail`), from 0.05 / (n + 1) at
+    least: one of n rows lies as far. With fewer than 100 rows, or where a generalised Pareto tail does not fit,
+    p_tail is the p-value, and `tail_note_` says why.
 
     With segments (a text or None for each row) a row is compared with its own segment, if that has `smallest_segment`
     rows, else with the small segments together (`scoring.segments` says what holds then).

@@ -14,6 +14,7 @@ from anomaly_cl.scoring.tails import fit_pareto, goodness_of_fit
 
 FEWEST_BEYOND, MOST_BEYOND = 25, 500  # calibration rows above the tail's threshold
 REJECT_FIT = 0.01
+LEAST_AT_LARGEST = 0.05  # chance that one of n rows lies out there, below which its presence refutes the tail
 NAMED_SHARE = 0.1
 
 
@@ -69,9 +70,11 @@ def _fit_tail(ordered: np.ndarray) -> tuple[TailBeyond | None, str]:
     p_fit = goodness_of_fit(excesses, fit_pareto(excesses), enough=REJECT_FIT)
     if p_fit <= REJECT_FIT:
         return None, f"no tail: the highest {n_beyond} scores do not follow a generalised Pareto tail (p = {p_fit:.3f})"
-    average = average_tails(excesses)
+    average, largest = average_tails(excesses), float(ordered[-1])
     share = len(excesses) / n
-    tail = TailBeyond.draw(lambda z: share * average.survival(z), threshold, float(ordered[-1]))
+    at_largest = share * float(average.survival(np.array([largest - threshold]))[0])
+    lift = max(1.0, LEAST_AT_LARGEST / (n + 1) / max(at_largest, np.finfo(float).tiny))
+    tail = TailBeyond.draw(lambda z: lift * share * average.survival(z), threshold, largest)
     shares = sorted(average.shares.items(), key=lambda item: -item[1])
     kinds = ", ".join(f"{name} {weight:.0%}" for name, weight in shares if weight >= NAMED_SHARE)
     return tail, f"tail of the highest {len(excesses)} scores: {kinds}"

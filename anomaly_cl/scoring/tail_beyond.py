@@ -11,8 +11,8 @@ import numpy as np
 from anomaly_cl.scoring.tails import GeneralisedPareto
 
 SMALLEST_P = 1e-10  # where the scale of risk ends
-KNOTS = 400
-FARTHEST = 1e30  # in distances from the threshold to the largest score
+KNOTS = 200
+NEAREST, FARTHEST = 1e-9, 1e30  # in distances from the threshold to the largest score
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class TailBeyond:
     def draw(cls, survival: Callable[[np.ndarray], np.ndarray], threshold: float, largest: float) -> Self:
         """The curve of `survival`, a falling function of excesses (n,) over the threshold."""
         reach = largest - threshold
-        offsets = np.concatenate([[0], reach * np.geomspace(1e-9, FARTHEST, KNOTS)])
+        ends = np.geomspace(NEAREST, FARTHEST, KNOTS // 3)
+        end = ends[min(np.searchsorted(-survival(reach + reach * ends), -SMALLEST_P), len(ends) - 1)]
+        offsets = np.concatenate([[0], reach * np.geomspace(NEAREST, max(end, 2 * NEAREST), KNOTS)])
         p = np.maximum(survival(reach + offsets), SMALLEST_P)
-        needed = np.searchsorted(-p, -SMALLEST_P) + 1  # all that is farther is as small
-        return cls(largest, offsets[:needed], np.log(np.minimum.accumulate(p[:needed])))
+        return cls(largest, offsets, np.log(np.minimum.accumulate(p)))

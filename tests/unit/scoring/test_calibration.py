@@ -78,6 +78,16 @@ def test_ranks_survive_beyond_everything_seen():
     assert calibration.risk([1e9]) <= 100
 
 
+@pytest.mark.parametrize("farthest", [0.0, 8.0, 12.0, 14.0, 40.0])
+def test_the_tail_starts_no_lower_than_the_largest_row_allows(farthest):
+    lowest = []
+    for seed in range(10):
+        sample = np.append(np.random.default_rng(seed).exponential(size=1000), farthest)
+        calibration = Calibration().fit(sample)
+        lowest.append(calibration.p_tail([np.nextafter(calibration.scores_[-1], np.inf)])[0])
+    assert min(lowest) >= 0.0499 / 1002
+
+
 @pytest.mark.parametrize(("sample", "why"), [
     ([1.0], "1 calibration rows"),
     (np.arange(99.0), "99 calibration rows"),
