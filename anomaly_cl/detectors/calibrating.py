@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from anomaly_cl.detectors.row_scorer import Recipe, RowScorer
+from anomaly_cl.detectors.scored import segment_texts
 from anomaly_cl.errors import UsageError
 from anomaly_cl.schema import Schema
 from anomaly_cl.scoring.calibration import Calibration
@@ -56,4 +57,5 @@ def fit_and_calibrate(
     calibrated = np.flatnonzero(~np.isnan(scores))
     rows = {"read": table.num_rows, "reference": len(roles.reference), "held_out": len(roles.held_out),
             "bank": len(scorer.bank_positions_), "calibration": len(calibrated), "models": 1 + len(others)}
-    return Fitted(scorer, Calibration().fit(scores[calibrated]), table.take(scorer.bank_positions_), rows)
+    calibration = Calibration().fit(scores[calibrated], segment_texts(table.take(calibrated), schema))
+    return Fitted(scorer, calibration, table.take(scorer.bank_positions_), rows)

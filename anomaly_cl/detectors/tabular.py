@@ -17,7 +17,7 @@ from anomaly_cl.detectors.calibrating import Fitted, fit_and_calibrate, resolve_
 from anomaly_cl.detectors.policies import known_before, resolve, scored_rows
 from anomaly_cl.detectors.reasons import BANK_ROWS, contributions, reasons, typical_rows
 from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer
-from anomaly_cl.detectors.scored import REASONS, SCORED, Scores, naming_columns, score_columns
+from anomaly_cl.detectors.scored import REASONS, SCORED, Scores, naming_columns, score_columns, segment_texts
 from anomaly_cl.errors import InputError, ModelError, UsageError
 from anomaly_cl.pretraining.settings import TrainingSettings
 from anomaly_cl.schema import Schema
@@ -138,8 +138,9 @@ class TabularDetector(BaseEstimator):
     def score_table(self, table: pa.Table | pa.RecordBatch) -> Scores:
         """Scores of rows that already conform to the schema; a row's scores do not depend on the others."""
         score = self.scorer_.score(table)
-        p_tail = self.calibration_.p_tail(score)
-        return Scores(score, self.calibration_.p_value(score), p_tail, risk(p_tail))
+        segments = segment_texts(table, self.schema_)
+        p_tail = self.calibration_.p_tail(score, segments)
+        return Scores(score, self.calibration_.p_value(score, segments), p_tail, risk(p_tail))
 
     def reasons(self, table: pa.Table | pa.RecordBatch) -> list[list[dict[str, Any]]]:
         """For each conforming row, the columns that made it strange: column, contribution, value, typical."""

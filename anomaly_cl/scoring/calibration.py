@@ -106,11 +106,14 @@ class Calibration:
         return len(self.whole_)
 
     @property
-    def fewest_rows_(self) -> int:
-        """Calibration rows of the smallest category that a row may be compared with: its p-values reach least far."""
-        if self.grouping_ is None:
-            return self.n_rows_
-        return min(len(self._sample(name)) for name in {line["compared_with"] for line in self.segments_})
+    def most_compared_(self) -> int:
+        """Most calibration rows that any row is compared with: no p-value is below 1 / (most_compared_ + 1)."""
+        return max(map(len, self._compared()))
+
+    @property
+    def has_tail_(self) -> bool:
+        """Whether any row's p_tail may fall below its p-value."""
+        return any(sample.tail is not None for sample in self._compared())
 
     @property
     def segments_(self) -> list[dict[str, Any]]:
@@ -166,6 +169,13 @@ class Calibration:
 
     def _members(self) -> dict[str, np.ndarray]:
         return {} if self.grouping_ is None else self.grouping_.members()
+
+    def _compared(self) -> list[CalibrationSample]:
+        """The samples that rows may be compared with."""
+        if self.grouping_ is None:
+            return [self.whole_]
+        names = set(self.grouping_.compared_with([*self.grouping_.labels, None]))
+        return [self._sample(name) for name in names]
 
     def _sample(self, name: str) -> CalibrationSample:
         return self.parts_.get(name, self.whole_)

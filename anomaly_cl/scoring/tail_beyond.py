@@ -49,7 +49,7 @@ class TailBeyond:
         """The curve of `survival`, a falling function of excesses (n,) over the threshold."""
         reach = largest - threshold
         ends = np.geomspace(NEAREST, FARTHEST, KNOTS // 3)
-        end = ends[min(np.searchsorted(-survival(reach + reach * ends), -SMALLEST_P), len(ends) - 1)]
+        end = ends[min(int(np.searchsorted(-survival(reach + reach * ends), -SMALLEST_P)), len(ends) - 1)]
         offsets = np.concatenate([[0], reach * np.geomspace(NEAREST, max(end, 2 * NEAREST), KNOTS)])
         p = np.maximum(survival(reach + offsets), SMALLEST_P)
         return cls(largest, offsets, np.log(np.minimum.accumulate(p)))

@@ -56,7 +56,9 @@ def test_where_even_the_pool_is_small_its_rows_meet_all_rows():
     calibration = Calibration().fit(scores, segments)
     assert calibration.segment_used(["rare", "new", "shop"]).tolist() == [WHOLE, WHOLE, "shop"]
     assert_array_equal(calibration.p_value([170.0], ["rare"]), p_values([170.0], scores))
-    assert calibration.fewest_rows_ == 150
+    assert calibration.most_compared_ == 200
+    assert calibration.has_tail_
+    assert not Calibration().fit(scores[:99], segments[:99]).has_tail_
 
 
 def test_the_row_itself_counts_towards_the_smallest_segment():
@@ -97,9 +99,9 @@ def test_the_summary_says_what_each_segment_is_compared_with():
     pool = counts["rare"] + counts["odd"] + counts[None]
     assert {line["compared_rows"] for line in lines if line["compared_with"] == POOLED} == {pool}
     assert all("tail" in line["tail"] for line in lines)
-    assert calibration.fewest_rows_ == min(pool, counts["atm"])
+    assert calibration.most_compared_ == counts["shop"]
     assert Calibration().fit(scores).segments_ == []
-    assert Calibration().fit(scores).fewest_rows_ == 2000
+    assert Calibration().fit(scores).most_compared_ == 2000
 
 
 def _without_missing(counts):
