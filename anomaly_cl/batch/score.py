@@ -131,7 +131,8 @@ def _manifest(
                  "rejected": stream.rows_rejected},
         "policy": policy,
         "alerts": n_alerts,
-        "calibration": {"rows": detector.calibration_.n_rows_, "tail": detector.calibration_.tail_note_},
+        "calibration": {"rows": detector.calibration_.n_rows_, "tail": detector.calibration_.tail_note_,
+                        "segments": detector.calibration_.segments_},
         "versions": {name: version(name) for name in LIBRARIES},
     }
 

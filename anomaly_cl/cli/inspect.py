@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from anomaly_cl.cli.options import Json
 from anomaly_cl.cli.schema import say_schema
 from anomaly_cl.cli.screen import say_json, say_pairs
+
+MOST_SEGMENTS = 20
 
 
 def inspect(
@@ -30,12 +32,28 @@ def inspect(
         "model_id": detector.model_id_, "pretraining": detector.pretraining + untrained,
         "random_state": detector.random_state,
         "heads": ", ".join(scorer.ensemble_.fitted_), **{f"{name}_rows": n for name, n in detector.rows_.items()},
-        "smallest_p_value": 1 / (calibration.n_rows_ + 1), "tail": calibration.tail_note_,
+        "smallest_p_value": 1 / (calibration.most_compared_ + 1), "tail": calibration.tail_note_,
         "format_version": about["format_version"], "bytes": sum(about["bytes"].values()),
     }
     if json:
         return say_json({**facts, "schema": detector.schema_.to_dict(), "versions": about["versions"],
-                         "typical": scorer.encoder_.typical(), "history": scorer.history_})
+                         "typical": scorer.encoder_.typical(), "history": scorer.history_,
+                         "segments": calibration.segments_})
     say_pairs("Model", {**facts, "versions": ", ".join(f"{k} {v}" for k, v in about["versions"].items())})
+    if segments := calibration.segments_:
+        shown = [*segments[:MOST_SEGMENTS], segments[-1]] if len(segments) > MOST_SEGMENTS + 1 else segments
+        say_pairs(f"Segments ({len(segments) - 1}, the largest first; --json has all)",
+                  {_named(line): _compared(line) for line in shown})
     say_schema(detector.schema_)
     return None
+
+
+def _named(line: dict[str, Any]) -> str:
+    return "(missing or new)" if line["segment"] is None else line["segment"]
+
+
+def _compared(line: dict[str, Any]) -> str:
+    """What rows of a segment are compared with, in words."""
+    own = line["compared_with"] == line["segment"]
+    return f"{line['rows']:,} rows" + ("" if own else f", compared with the {line['compared_rows']:,} of "
+                                                      f"{line['compared_with'].strip('()')}")

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from anomaly_cl.detectors.drift import drift_reference
 from anomaly_cl.detectors.row_scorer import Recipe, RowScorer
+from anomaly_cl.detectors.scored import segment_texts
 from anomaly_cl.errors import UsageError
 from anomaly_cl.schema import Schema
 from anomaly_cl.scoring.calibration import Calibration
@@ -61,5 +62,13 @@ def fit_and_calibrate(
     calibrated = np.flatnonzero(~np.isnan(scores))
     rows = {"read": table.num_rows, "reference": len(roles.reference), "held_out": len(roles.held_out),
             "bank": len(scorer.bank_positions_), "calibration": len(calibrated), "models": 1 + len(others)}
-    drift = drift_reference(table.take(calibrated), scores[calibrated], schema, rng.spawn(1)[0])
-    return Fitted(scorer, Calibration().fit(scores[calibrated]), drift, table.take(scorer.bank_positions_), rows)
+    calibration, drift = calibrate(table.take(calibrated), scores[calibrated], schema, rng.spawn(1)[0])
+    return Fitted(scorer, calibration, drift, table.take(scorer.bank_positions_), rows)
+
+
+def calibrate(
+    rows: pa.Table, scores: np.ndarray, schema: Schema, rng: np.random.Generator
+) -> tuple[Calibration, DriftReference]:
+    """The calibration by normal rows and their scores (rows,), and what later rows are compared with."""
+    calibration = Calibration().fit(scores, segment_texts(rows, schema))
+    return calibration, drift_reference(rows, scores, schema, rng)

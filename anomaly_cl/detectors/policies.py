@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from anomaly_cl.detectors.scored import Scores
+from anomaly_cl.detectors.scored import Scores, segment_texts
 from anomaly_cl.errors import PolicyWarning, UsageError
 from anomaly_cl.schema import Role, Schema
 from anomaly_cl.scoring.calibration import Calibration
@@ -20,7 +20,7 @@ DEFAULT_POLICY = Alpha(0.01)
 
 def known_before(calibration: Calibration, schema: Schema, n_rows: int | None = None) -> Known:
     """What is known before scoring `n_rows` rows, or a stream of them (None)."""
-    return Known(calibration.n_rows_, n_rows, tail=calibration.tail_ is not None,
+    return Known(calibration.most_compared_, n_rows, tail=calibration.has_tail_,
                  times=schema.only(Role.TIME) is not None, segments=schema.only(Role.SEGMENT) is not None)
 
 
@@ -47,20 +47,13 @@ def scored_rows(
     scores: Scores, rows: pa.Table | pa.RecordBatch, schema: Schema, n_calibration: int
 ) -> ScoredRows:
     """Scored rows as a policy reads them; times are those of a clock on the wall where they have a time zone."""
-    time, segment = schema.only(Role.TIME), schema.only(Role.SEGMENT)
+    time = schema.only(Role.TIME)
     return ScoredRows(
         scores.p_value, scores.score, scores.p_tail, None if time is None else _times(rows.column(time)),
-        None if segment is None else _segments(rows.column(segment)), n_calibration=n_calibration,
+        segment_texts(rows, schema), n_calibration=n_calibration,
     )
 
 
 def _times(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
     local = pc.local_timestamp(column) if getattr(column.type, "tz", None) else column
     return np.asarray(local.cast(pa.timestamp("us"), safe=False).to_numpy(zero_copy_only=False), "datetime64[us]")
-
-
-def _segments(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    encoded = whole.cast(pa.string()).dictionary_encode()
-    names = np.array([*encoded.dictionary.to_pylist(), None], object)  # one object a segment, not one a row
-    return names[encoded.indices.fill_null(len(names) - 1).to_numpy()]

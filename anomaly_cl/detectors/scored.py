@@ -33,14 +33,26 @@ def naming_columns(schema: Schema) -> list[str]:
     return [column.name for column in schema.columns if column.role in NAMING_ROLES]
 
 
+def segment_texts(rows: pa.RecordBatch | pa.Table, schema: Schema) -> np.ndarray | None:
+    """The segment of each row as text, object (rows,), None where it is missing; no array without such a column."""
+    segment = schema.only(Role.SEGMENT)
+    if segment is None:
+        return None
+    column = rows.column(segment)
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    encoded = whole.cast(pa.string()).dictionary_encode()
+    names = np.array([*encoded.dictionary.to_pylist(), None], object)  # one object a segment, not one a row
+    return names[encoded.indices.fill_null(len(names) - 1).to_numpy()]
+
+
 def score_columns(
     scores: Scores, rows: pa.RecordBatch | pa.Table, schema: Schema, model_id: str
 ) -> dict[str, pa.Array]:
     """The columns of `SCORED` that are known before a policy is applied: all but alert and reasons."""
-    segment = schema.only(Role.SEGMENT)
+    segments = segment_texts(rows, schema)
     return {
         "score": pa.array(scores.score), "p_value": pa.array(scores.p_value), "p_tail": pa.array(scores.p_tail),
         "risk": pa.array(scores.risk),
-        "segment": rows.column(segment).cast(pa.string()) if segment else pa.nulls(rows.num_rows, pa.string()),
+        "segment": pa.nulls(rows.num_rows, pa.string()) if segments is None else pa.array(segments, pa.string()),
         "model_id": pa.repeat(pa.scalar(model_id), rows.num_rows),
     }

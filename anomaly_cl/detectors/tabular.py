@@ -14,12 +14,12 @@ import pyarrow as pa
 from sklearn.base import BaseEstimator
 
 from anomaly_cl.detectors import artifact
-from anomaly_cl.detectors.calibrating import Fitted, fit_and_calibrate, resolve_plan
-from anomaly_cl.detectors.drift import TableDrift, drift_reference
+from anomaly_cl.detectors.calibrating import Fitted, calibrate, fit_and_calibrate, resolve_plan
+from anomaly_cl.detectors.drift import TableDrift
 from anomaly_cl.detectors.policies import known_before, resolve, scored_rows
 from anomaly_cl.detectors.reasons import BANK_ROWS, contributions, reasons, typical_rows
 from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer
-from anomaly_cl.detectors.scored import REASONS, SCORED, Scores, naming_columns, score_columns
+from anomaly_cl.detectors.scored import REASONS, SCORED, Scores, naming_columns, score_columns, segment_texts
 from anomaly_cl.errors import InputError, ModelError, UsageError
 from anomaly_cl.pretraining.settings import TrainingSettings
 from anomaly_cl.schema import Schema
@@ -166,10 +166,8 @@ class TabularDetector(BaseEstimator):
         if table.num_rows < FEWEST_ROWS:
             raise InputError(f"a calibration needs at least {FEWEST_ROWS} normal rows", f"there are {table.num_rows}",
                              "give more rows, or check the filter")
-        scores = self.score_table(table).score
         other = copy.copy(self)
-        other.calibration_ = Calibration().fit(scores)
-        other.drift_reference_ = drift_reference(table, scores, self.schema_, ties)
+        other.calibration_, other.drift_reference_ = calibrate(table, self.scorer_.score(table), self.schema_, ties)
         other.rows_ = self.rows_ | {"calibration": table.num_rows}
         other.model_id_ = artifact.digest({"model": self.model_id_, "calibration": other.calibration_.to_state()})
         return other
@@ -181,8 +179,9 @@ class TabularDetector(BaseEstimator):
     def score_table(self, table: pa.Table | pa.RecordBatch) -> Scores:
         """Scores of rows that already conform to the schema; a row's scores do not depend on the others."""
         score = self.scorer_.score(table)
-        p_tail = self.calibration_.p_tail(score)
-        return Scores(score, self.calibration_.p_value(score), p_tail, risk(p_tail))
+        segments = segment_texts(table, self.schema_)
+        p_tail = self.calibration_.p_tail(score, segments)
+        return Scores(score, self.calibration_.p_value(score, segments), p_tail, risk(p_tail))
 
     def reasons(self, table: pa.Table | pa.RecordBatch) -> list[list[dict[str, Any]]]:
         """For each conforming row, the columns that made it strange: column, contribution, value, typical."""

@@ -86,7 +86,7 @@ def _tail(sample: np.ndarray, unit: float) -> tuple[float, GeneralisedPareto]:
         threshold = float(sample[-n_beyond - 1])
         excesses = sample[sample > threshold] - threshold
         if len(np.unique(excesses)) >= FEWEST_BEYOND:
-            tail = fit_pareto(excesses).estimate
+            tail = fit_pareto(excesses)
             # a negative shape would have an endpoint; the likeliest tail without one is then the exponential
             return threshold, tail if tail.shape > 0 else GeneralisedPareto(0.0, float(excesses.mean()))
     return float(sample[-1]), GeneralisedPareto(0.0, unit)

@@ -82,6 +82,21 @@ def thresholds(
     typer.echo(f"report: {out / 'thresholds.md'}")
 
 
+@app.command()
+def tails(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the result, tails.md.")],
+    rows: Annotated[int, typer.Option(metavar="N", min=100, help="Calibration rows.")] = 5000,
+    runs: Annotated[int, typer.Option(metavar="N", min=1, help="Samples of each distribution.")] = 200,
+) -> None:
+    """Extrapolated p-values beyond the calibration rows, against distributions whose tails are known.
+
+    Example: `python -m apps.benchmark tails --out results`
+    """
+    from apps.benchmark.tails import write_tails
+
+    typer.echo(f"report: {write_tails(out, rows, runs, typer.echo)}")
+
+
 def spread(arguments: Sequence[str], lists: Sequence[str] = LISTS) -> list[str]:
     """Name a list's option before each of its values, as click wants it.
 
