@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
+from anomaly_cl.encoders.encoder import Encoder
 from anomaly_cl.encoders.metrics import SpaceMetrics
 from anomaly_cl.errors import UsageError
 from anomaly_cl.losses.distance_ratio import DistanceRatioLoss, neighbour_distance
@@ -16,43 +18,48 @@ from anomaly_cl.pretraining.module import ContrastiveModule
 from anomaly_cl.pretraining.settings import TrainingSettings
 from anomaly_cl.views.copies import ALL_COPIES, Copies, CopyKind, draw_copies
 
+FEWEST_STEPS, FEWEST_COPIES = 20, 600
+
 
 @dataclass(frozen=True)
 class NeighboursSettings:
     """How the metrics are learned.
 
-    copies: strange copies made once, in each space, of these `kinds`; in spaces wider than `wide` fewer, in proportion.
-    neighbours: the nearest rows that a distance is measured to, of `bank_rows` random ones a step. The column weights
-    learn at `weights_rate`, and are held at 1 by `weights_prior` / n^2 for n training rows; the residual is held at its
-    start by `residual_prior` / n^2.
+    copies: strange copies made once, in each space, of these `kinds`. neighbours: the nearest rows that a distance is
+    measured to, of all training rows or `bank_rows` random ones a step (a bank much thinner than the one that scores
+    would teach other distances). prior: / n^2 for n training rows, the weight of the squared way that the residual has
+    gone from its start. In spaces wider than `wide` columns there are fewer copies and steps, in proportion.
     """
 
     copies: int = 2_000
     kinds: tuple[CopyKind, ...] = ALL_COPIES
     neighbours: int = 3
-    bank_rows: int = 1_500
-    weights_rate: float = 0.03
-    weights_prior: float = 1_200.0
-    residual_prior: float = 360.0
+    bank_rows: int = 4_000
+    prior: float = 360.0
     wide: int = 400
 
     def __post_init__(self) -> None:
-        if min(self.copies, self.neighbours, self.wide) < 1 or self.bank_rows < 3 or not self.kinds:
-            raise UsageError("neighbour contrast needs copies of some kind, neighbours, and a bank of three rows",
+        if min(self.copies, self.neighbours, self.wide) < 1 or self.bank_rows < 4 or not self.kinds:
+            raise UsageError("neighbour contrast needs copies of some kind, neighbours, and a bank of four rows",
                              f"found {self}", "leave the settings at their defaults")
 
 
 class Neighbours(ContrastiveModule):
-    """Two metrics a space, weighed columns and a residual, learned by the ratio of distances to normal neighbours.
+    """A metric a space, raw geometry and a residual, learned by the ratio of distances to normal neighbours.
 
     Rows come in several spaces side by side. In each, the distance of a normal row to its nearest others is made small
     against that of strange copies of normal rows to theirs, each row and the parents of each copy being left out of the
-    bank (`distance_ratio`). There is no projection head: those distances are what is used later. Both metrics start
-    from raw geometry and are held near it, the more so the fewer rows there are.
+    bank (`distance_ratio`). There is no projection head: those distances are what is used later. The metrics start
+    from raw geometry and are held near it, the more so the fewer rows there are; they end as the mean of the weights
+    over the last two thirds of the steps (Polyak and Juditsky 1992), without early stopping: the loss on copies goes
+    on falling long after the metric began to fit them alone.
     """
 
     default_steps: ClassVar[int] = 120
     default_rate: ClassVar[float] = 3e-3
+    default_batch: ClassVar[int] = 64
+    in_all_spaces: ClassVar[bool] = True
+    stops_early: ClassVar[bool] = False
     n_spaces: ClassVar[int] = 3
     encoder: SpaceMetrics
 
@@ -63,24 +70,30 @@ class Neighbours(ContrastiveModule):
         super().__init__(encoder, learning_rate, 0.0, seed)
         self.loss = DistanceRatioLoss(temperature)
         self.column_of, self.own = column_of, own or NeighboursSettings()
+        self.average = AveragedModel(encoder).requires_grad_(False)
 
     @classmethod
     def from_settings(cls, column_of: Tensor, settings: TrainingSettings, seed: int) -> Self:
-        own = settings.of_method(NeighboursSettings)
-        encoder = SpaceMetrics(len(column_of), cls.n_spaces)
-        rate = settings.learning_rate or cls.default_rate
-        return cls(encoder, column_of[: len(column_of) // cls.n_spaces], settings.temperature or 0.5, rate, seed, own)
+        return cls(SpaceMetrics(len(column_of), cls.n_spaces), column_of[: len(column_of) // cls.n_spaces],
+                   settings.temperature or 0.5, settings.learning_rate or cls.default_rate, seed,
+                   settings.of_method(NeighboursSettings))
+
+    @classmethod
+    def steps_for(cls, settings: TrainingSettings, width: int) -> int:
+        steps = super().steps_for(settings, width)
+        wide = settings.of_method(NeighboursSettings).wide * cls.n_spaces
+        return steps if width <= wide else max(min(FEWEST_STEPS, steps), round(steps * wide / width))
 
     def prepare(self, rows: Tensor, generator: torch.Generator) -> None:
         """Keep the rows as bank, and make the strange copies."""
         self.bank = rows
         share = min(1.0, self.own.wide / len(self.column_of))
-        n_copies = max(min(600, self.own.copies), round(self.own.copies * share))
+        n_copies = max(min(FEWEST_COPIES, self.own.copies), round(self.own.copies * share))
         self.copies: list[Copies] = [
             draw_copies(part, self.column_of, n_copies, generator, self.own.kinds)
             for part in rows.chunk(self.n_spaces, dim=1)
         ]
-        self.start = [parameter.detach().clone() for parameter in self.encoder.residuals.parameters()]
+        self.start = [parameter.detach().clone() for parameter in self.encoder.parameters()]
 
     def batch_loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
         return self._ratio_loss(batch.rows, batch.positions, generator) + self._prior()
@@ -88,40 +101,47 @@ class Neighbours(ContrastiveModule):
     def contrastive_loss(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         return self._ratio_loss(rows, None, generator)
 
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Average the weights, once the first third of the steps is gone."""
+        if self.global_step > self.trainer.estimated_stepping_batches / 3:
+            self.average.update_parameters(self.encoder)
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam([
-            {"params": self.encoder.weights.parameters(), "lr": self.own.weights_rate},
-            {"params": self.encoder.residuals.parameters(), "lr": self.learning_rate},
-        ])
+        return torch.optim.Adam(self.encoder.parameters(), lr=self.learning_rate)
+
+    @property
+    def trained_encoder(self) -> Encoder:
+        return self.average.module if self.average.n_averaged else self.encoder
 
     def _ratio_loss(self, rows: Tensor, positions: Tensor | None, generator: torch.Generator) -> Tensor:
         """The loss of rows (n, width), which stand at these positions of the bank or, if None, not in it."""
-        device = self.bank.device
-        bank = torch.randperm(len(self.bank), generator=generator)[: self.own.bank_rows].to(device)
-        own = torch.full((len(rows),), -1, device=device) if positions is None else positions.to(device)
+        bank = torch.arange(len(self.bank))
+        if len(bank) > self.own.bank_rows:
+            bank = torch.randperm(len(bank), generator=generator)[: self.own.bank_rows]
+        bank = bank.to(rows.device)
+        known = self.bank.to(rows.device)[bank]
+        own = torch.full((len(rows),), -1) if positions is None else positions
         losses = [
-            self._space_loss(space, part, own, bank, generator)
-            for space, part in enumerate(rows.chunk(self.n_spaces, dim=1))
+            self._space_loss(space, part, near, own.to(rows.device), bank, generator)
+            for space, (part, near) in enumerate(zip(*(part.chunk(self.n_spaces, dim=1) for part in (rows, known)),
+                                                     strict=True))
         ]
         return torch.stack(losses).sum()
 
-    def _space_loss(self, space: int, rows: Tensor, own: Tensor, bank: Tensor, generator: torch.Generator) -> Tensor:
-        made = self.copies[space]
-        if not len(made.rows):
+    def _space_loss(
+        self, space: int, rows: Tensor, known: Tensor, own: Tensor, bank: Tensor, generator: torch.Generator
+    ) -> Tensor:
+        copies, parents = (part.to(rows.device) for part in self.copies[space])
+        if not len(copies):
             return rows.sum() * 0
-        drawn = torch.randint(len(made.rows), (len(rows),), generator=generator).to(bank.device)
-        left_out = torch.cat([own.unsqueeze(1) == bank,
-                              (made.parents[drawn].unsqueeze(2) == bank).any(dim=1)])
-        known = self.bank[bank].chunk(self.n_spaces, dim=1)[space]
-        asked = torch.cat([rows, made.rows[drawn]])
-        loss = rows.new_zeros(())
-        for metric in (self.encoder.weights[space], self.encoder.residuals[space]):
-            distances = neighbour_distance(metric(asked), metric(known), self.own.neighbours, left_out)
-            loss = loss + self.loss(distances[: len(rows)], distances[len(rows):])
-        return loss
+        drawn = torch.randint(len(copies), (len(rows),), generator=generator).to(rows.device)
+        left_out = torch.cat([own.unsqueeze(1) == bank, (parents[drawn].unsqueeze(2) == bank).any(dim=1)])
+        metric = self.encoder.metrics[space]
+        distances = neighbour_distance(metric(torch.cat([rows, copies[drawn]])), metric(known), self.own.neighbours,
+                                       left_out)
+        return self.loss(distances[: len(rows)], distances[len(rows):])
 
     def _prior(self) -> Tensor:
-        weights = torch.stack([parameter.square().sum() for parameter in self.encoder.weights.parameters()]).sum()
-        moved = torch.stack([(parameter - start.to(parameter)).square().sum() for parameter, start
-                             in zip(self.encoder.residuals.parameters(), self.start, strict=True)]).sum()
-        return (self.own.weights_prior * weights + self.own.residual_prior * moved) / len(self.bank) ** 2
+        gone = [(now - start.to(now)).square().sum()
+                for now, start in zip(self.encoder.parameters(), self.start, strict=True)]
+        return self.own.prior * torch.stack(gone).sum() / len(self.bank) ** 2

@@ -7,23 +7,19 @@ from anomaly_cl.encoders.tabular import ResidualMLP
 from anomaly_cl.errors import UsageError
 
 
-def test_untrained_metrics_are_raw_geometry_twice_a_space():
+def test_untrained_metrics_are_raw_geometry():
     rows = torch.randn(4, 6)
-    one, two = rows.chunk(2, dim=1)
-    torch.testing.assert_close(SpaceMetrics(6, 2)(rows), torch.cat([one, one, two, two], dim=1))
+    torch.testing.assert_close(SpaceMetrics(6, 2)(rows), rows)
 
 
 def test_each_metric_alters_its_own_space_alone():
     encoder = SpaceMetrics(6, 2, width=8)
     with torch.no_grad():
-        encoder.weights[0].log_weights.fill_(1.0)
-        encoder.residuals[1].last.bias.fill_(2.0)
+        encoder.metrics[1].last.bias.fill_(2.0)
     rows = torch.randn(4, 6)
-    weighed, moved, weighed_two, moved_two = encoder(rows).chunk(4, dim=1)
-    torch.testing.assert_close(weighed, rows[:, :3] * torch.e)
-    torch.testing.assert_close(moved, rows[:, :3])
-    torch.testing.assert_close(weighed_two, rows[:, 3:])
-    torch.testing.assert_close(moved_two, rows[:, 3:] + 2)
+    one, two = encoder(rows).chunk(2, dim=1)
+    torch.testing.assert_close(one, rows[:, :3])
+    torch.testing.assert_close(two, rows[:, 3:] + 2)
 
 
 def test_a_state_gives_the_same_metrics():
