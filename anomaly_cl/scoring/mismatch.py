@@ -31,9 +31,7 @@ class MismatchHead:
             raise InputError("a row has two halves of one width", f"the rows have {X.shape[1]} columns",
                              "give the projections of both towers")
         n_kept = min(len(X), BANK_ROWS)
-        self.positions_ = np.arange(n_kept) * len(X) // n_kept
-        self.bank_ = np.array(X[self.positions_], dtype=np.float64)
-        self.n_rows_ = len(X)
+        self.bank_ = np.array(X[np.arange(n_kept) * len(X) // n_kept], dtype=np.float64)
         return self
 
     def distances(self, X: ArrayLike) -> np.ndarray:
@@ -42,8 +40,7 @@ class MismatchHead:
         parts = [self._distances(X[start:start + step].astype(np.float64)) for start in range(0, len(X), step)]
         return np.concatenate(parts) if parts else np.empty(0)
 
-    def _distances(self, X: np.ndarray, own: np.ndarray | None = None) -> np.ndarray:
-        """`own` (rows,) is the place in the bank of each row, which then is left out; below 0 for one that has none."""
+    def _distances(self, X: np.ndarray) -> np.ndarray:
         half = X.shape[1] // 2
         (a, b), (bank_a, bank_b) = np.split(X.T, 2), np.split(self.bank_.T, 2)
         together = sum(a * b, start=np.zeros(()))
@@ -52,42 +49,23 @@ class MismatchHead:
             similarity = np.zeros((len(self.bank_), X.shape[0]))
             for column in range(half):  # column by column: a matrix product rounds differently for each number of rows
                 similarity += others[column][:, None] * part[column]
-            to_others.append(_log_mean_exp(similarity, own))
+            to_others.append(_log_mean_exp(similarity))
         return (to_others[0] + to_others[1]) / 2 - together
 
-    def leave_one_out(self, X: ArrayLike) -> np.ndarray:
-        """Distance (rows,) of the very rows of fit, those of the bank compared with its others."""
-        X = finite_matrix(X, columns=self.bank_.shape[1])
-        if len(X) != self.n_rows_:
-            raise InputError(f"the {self.n_rows_} rows of fit are measured", f"there are {len(X)}", "give those")
-        own = np.full(len(X), -1)
-        own[self.positions_] = np.arange(len(self.positions_))
-        step = max(1, CELLS // len(self.bank_))
-        return np.concatenate([
-            self._distances(X[start:start + step].astype(np.float64), own[start:start + step])
-            for start in range(0, len(X), step)
-        ])
-
     def to_state(self) -> dict[str, Any]:
-        return {"bank": self.bank_, "positions": self.positions_, "n_rows": self.n_rows_}
+        return {"bank": self.bank_}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         head = cls()
-        head.bank_, head.positions_ = np.asarray(state["bank"]), np.asarray(state["positions"])
-        head.n_rows_ = int(state["n_rows"])
+        head.bank_ = np.asarray(state["bank"])
         return head
 
 
-def _log_mean_exp(similarity: np.ndarray, own: np.ndarray | None) -> np.ndarray:
-    """log of the mean over the bank of exp(similarity (bank, rows)) (rows,), without each row's own place."""
-    counted = np.full(similarity.shape[1], len(similarity))
-    if own is not None and len(similarity) > 1:
-        rows = np.flatnonzero(own >= 0)
-        similarity[own[rows], rows] = -np.inf
-        counted[rows] -= 1
+def _log_mean_exp(similarity: np.ndarray) -> np.ndarray:
+    """log of the mean over the bank of exp(similarity (bank, rows)) (rows,)."""
     most = similarity.max(axis=0)
     total = np.zeros(similarity.shape[1])
     for line in np.exp(similarity - most):  # np.sum may add in another order for a single row
         total += line
-    return most + np.log(total / counted)
+    return most + np.log(total / len(similarity))

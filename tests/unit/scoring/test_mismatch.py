@@ -26,28 +26,16 @@ def test_the_distance_is_minus_the_mutual_information_term_by_term():
     assert_allclose(MismatchHead().fit(bank).distances(rows), [slow(row, bank) for row in rows])
 
 
-def test_rows_of_the_bank_are_compared_with_the_others():
-    bank = RNG.normal(size=(30, 4))
-    expected = [slow(row, np.delete(bank, i, axis=0)) for i, row in enumerate(bank)]
-    assert_allclose(MismatchHead().fit(bank).leave_one_out(bank), expected)
-
-
-def test_a_large_bank_is_thinned_evenly_and_its_other_rows_meet_all_that_is_left():
+def test_a_large_bank_is_thinned_evenly():
     rows = RNG.normal(size=(3 * BANK_ROWS, 4))
-    head = MismatchHead().fit(rows)
-    assert_array_equal(head.bank_, rows[::3])
-    alone, own = head.distances(rows), head.leave_one_out(rows)
-    kept = np.arange(len(rows)) % 3 == 0
-    assert_array_equal(alone[~kept], own[~kept])
-    assert (alone[kept] != own[kept]).all()
+    assert_array_equal(MismatchHead().fit(rows).bank_, rows[::3])
 
 
 def test_parts_that_do_not_belong_together_are_strange_though_each_is_usual():
     parts = unit(RNG.normal(size=(300, 8)))
-    bank = np.hstack([parts, parts])
-    swapped = np.hstack([parts, np.roll(parts, 7, axis=0)])
-    head = MismatchHead().fit(bank)
-    assert np.median(head.distances(swapped)) > np.quantile(head.leave_one_out(bank), 0.95)
+    rows, swapped = np.hstack([parts, parts]), np.hstack([parts, np.roll(parts, 7, axis=0)])
+    head = MismatchHead().fit(rows[:200])
+    assert np.median(head.distances(swapped)) > np.quantile(head.distances(rows[200:]), 0.95)
 
 
 @pytest.mark.parametrize("size", [1, 7])
@@ -63,14 +51,11 @@ def test_a_state_gives_the_same_distances():
     head = MismatchHead().fit(bank)
     twin = MismatchHead.from_state(head.to_state())
     assert_array_equal(twin.distances(rows), head.distances(rows))
-    assert_array_equal(twin.leave_one_out(bank), head.leave_one_out(bank))
 
 
 def test_one_row_is_bank_enough_and_halves_of_two_widths_are_refused():
     head = MismatchHead().fit(np.ones((1, 2)))
-    assert np.isfinite(head.leave_one_out(np.ones((1, 2)))).all()
+    assert head.distances(np.ones((1, 2))) == 0
     assert head.distances(np.empty((0, 2))).shape == (0,)
     with pytest.raises(InputError, match="halves"):
         MismatchHead().fit(np.ones((3, 5)))
-    with pytest.raises(InputError, match="rows of fit"):
-        head.leave_one_out(np.ones((2, 2)))
