@@ -1,4 +1,4 @@
-"""Groups of normal behaviour in words: how many rows, what is typical of them, and in what they differ from all rows."""
+"""Groups of normal behaviour in words: how many rows, what is typical of them, and where they differ from all rows."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ def describe_groups(groups: np.ndarray, n_groups: int, table: pa.Table, encoder:
     """One line for each group that any of the table's rows is in, by `groups` (rows,) int, the largest first.
 
     Columns: `group`, its number; `size` and `share` of the rows; `differs_in`, the columns, at most three, in which the
-    group's mean lies farthest from that of all rows (in normal scores of ranks) and its typical value is another; `description`, what is typical there,
-    beside what is usual for all rows; then every learned column with its typical value in the group: the median of
-    numbers, the most frequent category or text, the usual hour; None where nothing is (vectors).
+    group's mean lies farthest from that of all rows (in normal scores of ranks) and its typical value is another;
+    `description`, what is typical there, beside what is usual for all rows; then for every learned column
+    `typical_<name>` of the group: the median of numbers, the most frequent category or text, the usual hour; None
+    where nothing is (vectors).
     """
     usual, spaces = typical_values(table, encoder), encoder.transform(table).spaces[SPACE].astype(np.float64)
     centre = spaces.mean(axis=0)
@@ -40,7 +41,7 @@ def describe_groups(groups: np.ndarray, n_groups: int, table: pa.Table, encoder:
             "group": group, "size": int(sizes[group]), "share": sizes[group] / len(groups), "differs_in": names,
             "description": "; ".join(f"{name} {_said(typical[name])} (usually {_said(usual[name])})" for name in names)
             or "like all rows",
-            **typical,
+            **{f"typical_{name}": value for name, value in typical.items()},
         })
     return pd.DataFrame(lines)
 

@@ -1,7 +1,8 @@
-"""A user's table of pairs of records, named by their keys, and where those records are among the rows learned from."""
+"""A user's table of pairs of records, named by their keys, and where those records are in a table."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -24,7 +25,7 @@ EXAMPLES = 5  # that an error shows
 class PairTable:
     """Pairs of records by their keys: two Arrow arrays of the key column's type, and whether the two are alike.
 
-    `watch` hears of every batch of rows before they are sampled, so that a key that no row has can be told from one
+    `watching` sees every batch of rows before they are sampled, so that a key that no row has can be told from one
     whose row was not drawn.
     """
 
@@ -58,24 +59,25 @@ class PairTable:
         left, right = (table.column(side).combine_chunks() for side in names[:2])
         return cls(key, left, right, _are_same(table.column(names[2])))
 
-    def watch(self, batch: pa.RecordBatch) -> None:
-        """Note which of the keys are among the rows of a batch."""
-        keys = batch.column(self.key)
-        self._met.append(keys.filter(pc.is_in(keys, self._wanted())))
+    def watching(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The batches, noting which of the keys their rows have."""
+        wanted = self._wanted()
+        for batch in batches:
+            keys = batch.column(self.key)
+            self._met.append(keys.filter(pc.is_in(keys, wanted)))
+            yield batch
 
-    def positions(self, keys: pa.ChunkedArray | pa.Array, among: np.ndarray) -> Pairs | None:
-        """The pairs of which both rows are among those at the positions `among` (n,), as places in `among`.
+    def positions(self, keys: pa.ChunkedArray | pa.Array) -> Pairs | None:
+        """The pairs as positions in a table with these keys (rows,); those of rows that it lacks are left out.
 
-        `keys` (rows,) are those of all rows. None if no pair is left. Raises InputError if a key is that of no row
-        that was watched, or of several rows, or a pair is of a row with itself.
+        None if no pair is left. Raises InputError if a key is that of no row that was watched, or of several rows, or
+        a pair is of a record with itself.
         """
         self._check()
-        where = np.full(len(keys), -1)
-        where[among] = np.arange(len(among))
         wanted = self._wanted()
         rows = np.flatnonzero(np.asarray(pc.is_in(keys, wanted)))
         place = np.full(len(wanted), -1)
-        place[_index_in(keys.take(pa.array(rows)), wanted)] = where[rows]
+        place[_index_in(keys.take(pa.array(rows)), wanted)] = rows
         left, right = (place[_index_in(side, wanted)] for side in (self.left, self.right))
         held = (left >= 0) & (right >= 0)
         return Pairs(left[held], right[held], self.same[held]) if held.any() else None

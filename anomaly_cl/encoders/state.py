@@ -44,6 +44,15 @@ def encoder_from_state(state: Mapping[str, Any]) -> Encoder:
     return encoder.eval()
 
 
+def matched_parts_from_state(state: Mapping[str, Any]) -> MatchedParts:
+    """The same of projections of two towers; raises ModelError if the state is of another class."""
+    encoder = encoder_from_state(state)
+    if not isinstance(encoder, MatchedParts):
+        raise ModelError("both parts of a record are compared by MatchedParts", f"found {type(encoder).__name__}",
+                         RETRAIN)
+    return encoder
+
+
 def _built(state: Mapping[str, Any]) -> Encoder:
     lacking = sorted({"encoder", "settings", "weights"} - set(state))
     if lacking or state["encoder"] not in ENCODERS:

@@ -9,7 +9,6 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from anomaly_cl.encoders.encoder import Encoder
 from anomaly_cl.encoders.towers import MatchedParts, TwoTowers
 from anomaly_cl.errors import UsageError
 from anomaly_cl.losses.clip import CLIPLoss
@@ -79,7 +78,7 @@ class CLIP(ContrastiveModule):
         return cls(encoder, settings.temperature or 0.2, settings.learning_rate, settings.weight_decay, seed, own)
 
     @property
-    def matching(self) -> Encoder:
+    def matching(self) -> MatchedParts:
         return self.projections
 
     def contrastive_loss(self, rows: Tensor, generator: torch.Generator) -> Tensor:

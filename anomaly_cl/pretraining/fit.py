@@ -22,10 +22,12 @@ from torch import Tensor
 from anomaly_cl.encoders.embed import BLOCK_ROWS, embed
 from anomaly_cl.encoders.encoder import Encoder
 from anomaly_cl.encoders.state import encoder_from_state, encoder_state
+from anomaly_cl.encoders.towers import MatchedParts
 from anomaly_cl.errors import InputError, ModelError, UsageError
 from anomaly_cl.pretraining.batches import training_loader, validation_loader
 from anomaly_cl.pretraining.clip import CLIP
 from anomaly_cl.pretraining.collapse import PROBE_ROWS, check_not_collapsed
+from anomaly_cl.pretraining.few_labels import SHORT, FewLabels, FewLabelsSettings
 from anomaly_cl.pretraining.moco import MoCo
 from anomaly_cl.pretraining.module import ContrastiveModule, residual_encoder
 from anomaly_cl.pretraining.pairs import Pairs, evenly_mixed, pairs_of_entities
@@ -62,7 +64,7 @@ class PretrainResult:
     best_epoch: int | None = None
     untrained_because: str = ""
     prototypes: np.ndarray | None = None
-    matching: Encoder | None = None
+    matching: MatchedParts | None = None
 
     @property
     def trained(self) -> bool:
@@ -103,8 +105,36 @@ def pretrain(
     """
     if method not in METHODS:
         raise UsageError(f"the pretraining method is among {sorted(METHODS)}", f"it is {method!r}", "choose one")
+    return _contrast(METHODS[method], rows, held_out, column_of, seed, settings or TrainingSettings(), columns, pairs,
+                     entities, trainer_options or {})
+
+
+def contrast_confirmed(
+    rows: np.ndarray,
+    held_out: np.ndarray,
+    anomalies: np.ndarray,
+    column_of: np.ndarray,
+    *,
+    seed: int,
+    trainer_options: Mapping[str, Any] | None = None,
+) -> PretrainResult:
+    """Train an encoder to tell normal rows (n, width) from a few confirmed anomalies (m, width); see `FewLabels`.
+
+    Everything else is as in `pretrain`.
+    """
+    if not len(anomalies) or np.shape(anomalies)[1:] != np.shape(rows)[1:] or not np.isfinite(anomalies).all():
+        raise UsageError("confirmed anomalies are finite rows of the same width, one at least",
+                         f"found {np.shape(anomalies)}", "encode them as the normal rows")
+    return _contrast(FewLabels, rows, held_out, column_of, seed, replace(SHORT, method=FewLabelsSettings(anomalies)),
+                     None, None, (), trainer_options or {})
+
+
+def _contrast(
+    kind: type[ContrastiveModule], rows: np.ndarray, held_out: np.ndarray, column_of: np.ndarray, seed: int,
+    settings: TrainingSettings, columns: Sequence[Column] | None, pairs: Pairs | None, entities: Sequence[np.ndarray],
+    trainer_options: Mapping[str, Any],
+) -> PretrainResult:
     training, validation = _checked(rows, held_out, column_of)
-    kind, settings = METHODS[method], settings or TrainingSettings()
     settings = replace(settings, max_steps=settings.max_steps or kind.default_steps)
     settings = settings if columns is None else kind.for_columns(settings, columns)
     weight_seed, view_seed, order_seed, prepare_seed, pair_seed = _child_seeds(seed, 5)
@@ -115,7 +145,7 @@ def pretrain(
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(weight_seed)
         record = _Record()
-        trainer = _trainer(settings, record, trainer_options or {})
+        trainer = _trainer(settings, record, trainer_options)
         reason = _nothing_to_contrast(training, validation, column_of, kind.least_columns)
         if reason:
             untrained = residual_encoder(training.shape[1], settings, view_seed)

@@ -43,6 +43,13 @@ class Pairs:
                              f"{(self.left == self.right).sum()} paired with themselves", "correct the row numbers")
 
 
+def pairs_among(pairs: Pairs, positions: np.ndarray) -> Pairs | None:
+    """The pairs of which both rows are at one of the ascending positions, as places among these; None if none is."""
+    places = [np.searchsorted(positions, side) for side in (pairs.left, pairs.right)]
+    held = np.isin(pairs.left, positions) & np.isin(pairs.right, positions)
+    return Pairs(places[0][held], places[1][held], pairs.same[held]) if held.any() else None
+
+
 def pairs_of_entities(entities: np.ndarray, rng: np.random.Generator) -> Pairs | None:
     """Each row with another one of its entity, as pairs that are the same; None if no entity has two rows.
 

@@ -204,8 +204,8 @@ def test_towers_read_the_columns_that_were_named():
     assert halves.encoder.settings["part_a"] == [0, 1, 2]
 
 
-TABLE = [Column("memo", "text", "string"), Column("amount", "numeric", "double"), Column("kind", "categorical", "string"),
-         Column("note", "text", "string")]
+TABLE = [Column("memo", "text", "string"), Column("amount", "numeric", "double"),
+         Column("kind", "categorical", "string"), Column("note", "text", "string")]
 
 
 def part_a(tower_a, columns):

@@ -8,7 +8,14 @@ from anomaly_cl.encoders.tabular import ResidualMLP
 from anomaly_cl.errors import UsageError
 from anomaly_cl.pretraining.fit import Pairs, TrainingSettings, embed, pretrain
 from anomaly_cl.pretraining.module import triplet_loss
-from anomaly_cl.pretraining.pairs import PairedRows, TripletRows, evenly_mixed, pairs_of_entities, triplets_of
+from anomaly_cl.pretraining.pairs import (
+    PairedRows,
+    TripletRows,
+    evenly_mixed,
+    pairs_among,
+    pairs_of_entities,
+    triplets_of,
+)
 
 SMALL = TrainingSettings(max_steps=60, steps_per_epoch=10, patience=6, batch_size=64, learning_rate=3e-3)
 RNG = np.random.default_rng(0)
@@ -81,6 +88,13 @@ def test_tables_that_are_no_pairs_are_refused(columns):
 def test_pairs_of_rows_that_do_not_exist_or_of_one_row_are_refused(left, right):
     with pytest.raises(UsageError, match="300 training rows"):
         train(pairs=Pairs([left], [right], [True]))
+
+
+def test_pairs_among_some_rows_are_places_there():
+    pairs = Pairs([3, 0, 5], [9, 1, 3], [True, True, False])
+    some = pairs_among(pairs, np.array([3, 5, 9]))
+    assert (some.left.tolist(), some.right.tolist(), some.same.tolist()) == ([0, 1], [2, 0], [True, False])
+    assert pairs_among(pairs, np.array([2, 3])) is None
 
 
 def test_each_row_is_paired_with_another_of_its_entity():

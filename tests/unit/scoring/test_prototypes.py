@@ -24,7 +24,7 @@ def test_the_distance_is_to_the_nearest_prototype_in_units_of_its_usual_distance
 def test_rows_on_their_prototypes_have_a_radius_all_the_same():
     head = PrototypeHead(CENTRES).fit(np.repeat(CENTRES, 5, axis=0))
     assert_array_equal(head.distances(CENTRES), 0)
-    assert_allclose(head.distances(CENTRES + [0, 2]), 2 / SMALLEST_SHARE)
+    assert_allclose(head.distances(CENTRES + np.array([0, 2])), 2 / SMALLEST_SHARE)
 
 
 def test_a_row_does_not_see_the_others():
