@@ -66,7 +66,7 @@ def _compared(line: dict[str, Any]) -> str:
                                                       f"{line['compared_with'].strip('()')}")
 
 
-def say_groups(groups: list[dict[str, Any]]) -> None:
+def say_groups(groups: list[dict[Any, Any]]) -> None:
     """The groups of normal behaviour: how many rows of the bank each has, and what is typical of it."""
     table = Table(box=None, pad_edge=False)
     for heading in ("group", "rows", "share", "typical"):
