@@ -67,11 +67,11 @@ class PairTable:
             self._met.append(keys.filter(pc.is_in(keys, wanted)))
             yield batch
 
-    def positions(self, keys: pa.ChunkedArray | pa.Array) -> Pairs | None:
+    def positions(self, keys: pa.ChunkedArray | pa.Array) -> Pairs:
         """The pairs as positions in a table with these keys (rows,); those of rows that it lacks are left out.
 
-        None if no pair is left. Raises InputError if a key is that of no row that was watched, or of several rows, or
-        a pair is of a record with itself.
+        Raises InputError if a key is that of no row that was watched, or of several rows, if a pair is of a record with
+        itself, or none is left.
         """
         self._check()
         wanted = self._wanted()
@@ -80,7 +80,10 @@ class PairTable:
         place[_index_in(keys.take(pa.array(rows)), wanted)] = rows
         left, right = (place[_index_in(side, wanted)] for side in (self.left, self.right))
         held = (left >= 0) & (right >= 0)
-        return Pairs(left[held], right[held], self.same[held]) if held.any() else None
+        if not held.any():
+            raise InputError("both rows of a pair must be among those drawn from a large input",
+                             f"of {len(held)} pairs none is", "give more pairs, or raise fit_rows")
+        return Pairs(left[held], right[held], self.same[held])
 
     def _wanted(self) -> pa.Array:
         return pc.unique(pa.concat_arrays([self.left, self.right]))

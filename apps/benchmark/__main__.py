@@ -61,6 +61,7 @@ def labels(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results; what is in it is not run again.")],
     seeds: Annotated[list[int] | None, typer.Option(metavar="N ...", help="Seeds of splits and models.")] = None,
     only: Annotated[list[str] | None, typer.Option(metavar="SET ...", help="These data sets only.")] = None,
+    models: Annotated[list[str] | None, typer.Option(metavar="NAME ...", help="These models only.")] = None,
     counts: Annotated[list[int] | None, typer.Option(metavar="N ...", help="Numbers of confirmed anomalies.")] = None,
     jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Worker processes, one thread each.")] = 2,
     limit: Annotated[float, typer.Option(metavar="SECONDS", help="Longest that one run may take.")] = 3600,
@@ -75,8 +76,8 @@ def labels(
     from apps.benchmark.data import find_sets
     from apps.benchmark.labels import COUNTS, label_jobs, write_label_report
 
-    _run(label_jobs(find_sets(data, only), sorted(set(seeds or [0])), sorted(set(counts or COUNTS))), out, jobs, limit,
-         again=again)
+    planned = label_jobs(find_sets(data, only), sorted(set(seeds or [0])), sorted(set(counts or COUNTS)), models)
+    _run(planned, out, jobs, limit, again=again)
     write_label_report(out)
     typer.echo(f"report: {out / 'labels.md'}")
 

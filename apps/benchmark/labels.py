@@ -17,8 +17,10 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from anomaly_cl.detectors.tabular import NO_PRETRAINING, TabularDetector
+from anomaly_cl.errors import UsageError
 from apps.benchmark.data import Split, set_aside, unclean_split
 from apps.benchmark.models import Model
+from apps.benchmark.peers.devnet import DevNet
 from apps.benchmark.report import markdown
 from apps.benchmark.results import Job, read_results
 from apps.benchmark.summary import means, results_frame
@@ -72,7 +74,7 @@ class Classifier:
         return self.model.predict_proba(X)[:, 1]
 
 
-def devnet(seed: int) -> Any:
+def devnet_of_pyod(seed: int) -> Any:
     """With torch's global generator seeded, which is what its weights and batches come from."""
     import torch
     from pyod.models.devnet import DevNet
@@ -90,21 +92,32 @@ def lightgbm(seed: int) -> Any:
 
 def label_models() -> dict[str, Model]:
     """Makers {name: model} of all that learn from labels; LightGBM if it is installed."""
-    found = {"refined": Model(Ours, "anomaly_cl"), "DevNet": Model(partial(Classifier, devnet), "pyod")}
+    found = {
+        "refined": Model(Ours, "anomaly_cl"), "DevNet": Model(partial(Classifier, DevNet), "apps.benchmark.peers"),
+        "DevNet-PyOD": Model(partial(Classifier, devnet_of_pyod), "pyod"),
+    }
     if find_spec("lightgbm"):
         found["LightGBM"] = Model(partial(Classifier, lightgbm), "lightgbm")
     return found
 
 
-def label_jobs(sets: Sequence[Path], seeds: Sequence[int], counts: Sequence[int]) -> list[LabelJob]:
-    """Each model with each number of labels, and our detector without, on the same test rows."""
+def label_jobs(
+    sets: Sequence[Path], seeds: Sequence[int], counts: Sequence[int], names: Sequence[str] | None = None
+) -> list[LabelJob]:
+    """Each model with each number of labels, and our detector without, on the same test rows.
+
+    `names` takes the models of these names only; raises UsageError for an unknown one.
+    """
+    known = label_models()
+    if unknown := sorted(set(names or ()) - {UNREFINED, *known}):
+        raise UsageError(f"models are among {[UNREFINED, *known]}", f"found {unknown}", "correct the names")
     jobs = []
     for seed in seeds:
         for data in sets:
             jobs.append(LabelJob(data, UNREFINED, Model(Ours, "anomaly_cl"), seed))
             jobs += [LabelJob(data, f"{name}-{count}", model, seed, labels=count)
-                     for count in counts for name, model in label_models().items()]
-    return jobs
+                     for count in counts for name, model in known.items()]
+    return [job for job in jobs if not names or job.name.rpartition("-")[0] in names or job.name in names]
 
 
 def write_label_report(out: Path) -> None:

@@ -56,7 +56,8 @@ def test_a_key_that_was_seen_but_not_drawn_is_not_unknown():
     table = PairTable.read(frame(["r3", "r0"], ["r9", "r1"], [1, 0]), TEXT)
     list(table.watching([pa.record_batch({"id": KEYS})]))
     assert table.positions(KEYS[:2]).left.tolist() == [0]
-    assert table.positions(KEYS[5:]) is None
+    with pytest.raises(InputError, match="fit_rows"):
+        table.positions(KEYS[5:])
 
 
 @pytest.mark.parametrize(("table", "said"), [
