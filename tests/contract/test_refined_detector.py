@@ -15,7 +15,7 @@ import anomaly_cl
 from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.pretraining.fit import TrainingSettings
-from anomaly_cl.schema import Column, Schema
+from anomaly_cl.schema import Schema
 from tests.contract.conftest import QUICK, SCHEMA, records
 
 
