@@ -16,9 +16,12 @@ from typing import Any, Self
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
+from anomaly_cl.detectors.calibrating import CROSS_BELOW
 from anomaly_cl.detectors.tabular import NO_PRETRAINING, TabularDetector
 from anomaly_cl.errors import UsageError
-from apps.benchmark.data import Split, set_aside, unclean_split
+from anomaly_cl.table.split import CrossFit, Split
+from apps.benchmark.data import Split as DataSplit
+from apps.benchmark.data import set_aside, unclean_split
 from apps.benchmark.models import Model
 from apps.benchmark.peers.devnet import DevNet
 from apps.benchmark.report import markdown
@@ -35,22 +38,26 @@ class LabelJob(Job):
 
     labels: int = 0
 
-    def split(self, y: np.ndarray) -> Split:
+    def split(self, y: np.ndarray) -> DataSplit:
         return unclean_split(y, self.seed, 0.0)
 
-    def fitted(self, X: np.ndarray, y: np.ndarray, split: Split) -> Any:
+    def fitted(self, X: np.ndarray, y: np.ndarray, split: DataSplit) -> Any:
         confirmed = set_aside(y, self.seed)[:self.labels]
         return self.model.make(self.seed).fit_confirmed(X[split.train], X[confirmed])
 
 
 class Ours:
-    """Our detector without pretraining, refined by the confirmed anomalies if there are any."""
+    """Our detector without pretraining, refined by the confirmed anomalies if there are any.
+
+    Small data are calibrated over two folds: the scores are the same as over five, and only they are measured.
+    """
 
     def __init__(self, seed: int):
         self.seed = seed
 
     def fit_confirmed(self, X: np.ndarray, anomalies: np.ndarray) -> TabularDetector:
-        detector = TabularDetector(NO_PRETRAINING, self.seed).fit(X)
+        calibration = CrossFit(2) if len(X) < CROSS_BELOW else Split()
+        detector = TabularDetector(NO_PRETRAINING, self.seed, calibration=calibration).fit(X)
         return detector.refine(anomalies, np.ones(len(anomalies))) if len(anomalies) else detector
 
 
