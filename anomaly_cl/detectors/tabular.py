@@ -108,8 +108,9 @@ class TabularDetector(BaseEstimator):
         confirmed normal. One anomaly is enough, and some hundred are plenty. The new detector fits the same model to
         the normal rows of this one's bank and adds heads that learned from the verdicts, so it takes as long as `fit`;
         its calibration never saw the rows it calibrates with, and holds for rows of the kind of the bank's. Give all
-        verdicts at once: they replace those of an earlier refinement, as its calibration replaces any later one. Raises InputError for rows or labels that cannot
-        be read, or without an anomaly, and UsageError if a loaded detector lacks its training settings.
+        verdicts at once: they replace those of an earlier refinement, as its calibration replaces any later one.
+        Raises InputError for rows or labels that cannot be read, or without an anomaly, and UsageError if a loaded
+        detector lacks its training settings.
         """
         if self.own_training_ and self.training is None:
             raise UsageError("a refined detector is trained with the settings of the first",
