@@ -34,6 +34,9 @@ def fit(
     where: Where = None,
     pretraining: Annotated[str, typer.Option(
         metavar="NAME", help="simclr, moco, swav, triplet, clip, or none.")] = "simclr",
+    pairs: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Pairs of rows known to be alike or not; three columns: key, key, same or different.",
+    )] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")] = 0,
     accelerator: Annotated[str, typer.Option(
         metavar="NAME", help="cpu, gpu or auto, as Lightning names them.")] = "auto",
@@ -61,7 +64,7 @@ def fit(
     with ParquetWriter(rejects_file, REJECTS) as rejects:
         stream = open_rows(inputs, chosen, where=where, on_reject=lambda rows: rejects.write(reject_rows(rows)))
         with progress("learning") as done:
-            detector.fit_stream(stream)
+            detector.fit_stream(stream, pairs=pairs)
             done(detector.rows_["read"])
         detector.save(out)
     say(f"read {stream.rows_read:,} rows: {stream.rows_accepted:,} learned from, {stream.rows_filtered_out:,} "
@@ -73,6 +76,8 @@ def fit(
     labels = [column.name for column in chosen.with_role(Role.LABEL)]
     say(f"learned from {', '.join(detector.scorer_.encoder_.learned_names_)}"
         + (f"; labels not read: {', '.join(labels)}" if labels else ""))
+    if pairs:
+        say(f"pairs learned from: {detector.rows_['pairs']:,}, those of two training rows")
     say(f"model {detector.model_id_} in {out}")
 
 

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
+from rich.table import Table
 
 from anomaly_cl.cli.options import Json
 from anomaly_cl.cli.schema import say_schema
-from anomaly_cl.cli.screen import say_json, say_pairs
+from anomaly_cl.cli.screen import output, say_json, say_pairs
 
 MOST_SEGMENTS = 20
 
@@ -35,8 +37,11 @@ def inspect(
         "smallest_p_value": 1 / (calibration.most_compared_ + 1), "tail": calibration.tail_note_,
         "format_version": about["format_version"], "bytes": sum(about["bytes"].values()),
     }
+    if scorer.refinement_ is not None:
+        facts["heads"] += ", " + ", ".join(scorer.refinement_.fusion_.weights_)
+    groups = [] if scorer.prototypes_ is None else detector.groups().to_dict("records")
     if json:
-        return say_json({**facts, "schema": detector.schema_.to_dict(), "versions": about["versions"],
+        return say_json({**facts, "groups": groups, "schema": detector.schema_.to_dict(), "versions": about["versions"],
                          "typical": scorer.encoder_.typical(), "history": scorer.history_,
                          "segments": calibration.segments_})
     say_pairs("Model", {**facts, "versions": ", ".join(f"{k} {v}" for k, v in about["versions"].items())})
@@ -45,6 +50,8 @@ def inspect(
         say_pairs(f"Segments ({len(segments) - 1}, the largest first; --json has all)",
                   {_named(line): _compared(line) for line in shown})
     say_schema(detector.schema_)
+    if groups:
+        say_groups(groups)
     return None
 
 
@@ -57,3 +64,14 @@ def _compared(line: dict[str, Any]) -> str:
     own = line["compared_with"] == line["segment"]
     return f"{line['rows']:,} rows" + ("" if own else f", compared with the {line['compared_rows']:,} of "
                                                       f"{line['compared_with'].strip('()')}")
+
+
+def say_groups(groups: list[dict[Any, Any]]) -> None:
+    """The groups of normal behaviour: how many rows of the bank each has, and what is typical of it."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("group", "rows", "share", "typical"):
+        table.add_column(heading)
+    for group in groups:
+        table.add_row(str(group["group"]), f"{group['size']:,}", f"{group['share']:.1%}", escape(group["description"]))
+    output.print("[bold]Groups of normal behaviour[/bold]", highlight=False, soft_wrap=True)
+    output.print(table, highlight=False)

@@ -10,7 +10,8 @@ import pyarrow as pa
 from anomaly_cl.detectors.drift import drift_reference
 from anomaly_cl.detectors.row_scorer import Recipe, RowScorer
 from anomaly_cl.detectors.scored import segment_texts
-from anomaly_cl.errors import UsageError
+from anomaly_cl.errors import InputError, UsageError
+from anomaly_cl.pretraining.pairs import pairs_among
 from anomaly_cl.schema import Schema
 from anomaly_cl.scoring.calibration import Calibration
 from anomaly_cl.scoring.drift import DriftReference
@@ -53,6 +54,11 @@ def fit_and_calibrate(
     """
     drawing, keeping = rng.spawn(2)
     roles, others = plan.roles(table.num_rows, drawing)
+    pairs = recipe.pairs and pairs_among(recipe.pairs, roles.reference)
+    if recipe.pairs and not pairs:
+        raise InputError("pairs train the encoder, which learns from a part of the rows",
+                         f"of none of the {len(recipe.pairs.same)} both rows are in it ({len(roles.reference)} of "
+                         f"{table.num_rows})", "give more pairs")
     scorer = RowScorer().fit(table, schema, roles, recipe, keeping)
     scores = np.full(table.num_rows, np.nan)
     scores[roles.calibration] = scorer.training_scores(table, roles.calibration)
@@ -62,6 +68,8 @@ def fit_and_calibrate(
     calibrated = np.flatnonzero(~np.isnan(scores))
     rows = {"read": table.num_rows, "reference": len(roles.reference), "held_out": len(roles.held_out),
             "bank": len(scorer.bank_positions_), "calibration": len(calibrated), "models": 1 + len(others)}
+    rows |= {"pairs": len(pairs.same)} if pairs else {}
+    rows |= {"confirmed_anomalies": int(recipe.confirmed.is_anomaly.sum())} if recipe.confirmed else {}
     calibration, drift = calibrate(table.take(calibrated), scores[calibrated], schema, rng.spawn(1)[0])
     return Fitted(scorer, calibration, drift, table.take(scorer.bank_positions_), rows)
 

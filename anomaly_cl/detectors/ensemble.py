@@ -11,10 +11,15 @@ import numpy as np
 
 from anomaly_cl.scoring.distances import BankHead, DistanceHead, KNNHead, TailHead
 from anomaly_cl.scoring.fusion import MeanSurprise
+from anomaly_cl.scoring.mismatch import MismatchHead
+from anomaly_cl.scoring.prototypes import PrototypeHead
 from anomaly_cl.table.split import Roles
 
 EMBEDDING, TAILS = "embedding", "tails"
-HEADS: dict[str, type[DistanceHead]] = {"knn": KNNHead, "tail": TailHead}
+MATCHING, TOWERS = "matching", ("tower_a", "tower_b")  # spaces of CLIP: projections to compare, and each part by itself
+HEADS: dict[str, type[DistanceHead]] = {
+    "knn": KNNHead, "tail": TailHead, "mismatch": MismatchHead, "prototypes": PrototypeHead,
+}
 
 
 @dataclass(frozen=True)
@@ -26,13 +31,23 @@ class SpaceHead:
     weight: float = 1.0
 
 
-def default_heads(*, embedded: bool) -> dict[str, SpaceHead]:
+def default_heads(
+    *, embedded: bool, matched: bool = False, prototypes: np.ndarray | None = None
+) -> dict[str, SpaceHead]:
     """The heads that a table gets: locally scaled kNN in spaces that find different anomalies, and marginal tails.
 
     The tails find single extreme values in tables of few columns; in others they mostly add noise, hence their weight.
+    CLIP's two parts (`matched`) have a head for parts that do not belong together, and one for each part that is rare
+    by itself, which the former cannot see: common parts matched by chance would else look best of all. Groups of normal
+    behaviour have one that measures to their `prototypes`.
     """
     spaces = ("standard", "robust", "rank", *((EMBEDDING,) if embedded else ()))
     heads = {f"knn_{space}": SpaceHead(space, KNNHead(k=5, local_power=0.5)) for space in spaces}
+    if matched:
+        heads["mismatch"] = SpaceHead(MATCHING, MismatchHead())
+        heads |= {f"knn_{tower}": SpaceHead(tower, KNNHead(k=5, local_power=0.5), weight=0.5) for tower in TOWERS}
+    if prototypes is not None:
+        heads["prototypes"] = SpaceHead(EMBEDDING, PrototypeHead(prototypes))
     return heads | {"tails": SpaceHead(TAILS, TailHead(), weight=0.25)}
 
 
@@ -71,9 +86,15 @@ class HeadEnsemble:
 
     def leave_one_out(self, bank: Mapping[str, np.ndarray]) -> np.ndarray:
         """Fused surprise (rows,) of the bank's own rows, each measured to the others by heads that hold them."""
+        return self.fusion_.mean(self.own_surprises(bank))
+
+    def own_surprises(self, bank: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Surprise of each head {head: (rows,)} of the bank's own rows, as `leave_one_out`."""
         heads = {name: (spec.head, bank[spec.space]) for name, spec in self.fitted_.items()}
-        return self.fusion_({name: head.leave_one_out() if isinstance(head, BankHead) else head.distances(rows)
-                             for name, (head, rows) in heads.items()})
+        return self.fusion_.per_head({
+            name: head.leave_one_out() if isinstance(head, BankHead) else head.distances(rows)
+            for name, (head, rows) in heads.items()
+        })
 
     def surprises(self, spaces: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Surprise of each head {head: (rows,)}."""

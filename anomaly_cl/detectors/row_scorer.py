@@ -9,13 +9,23 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
-from anomaly_cl.detectors.ensemble import EMBEDDING, TAILS, HeadEnsemble, SpaceHead, default_heads
+from anomaly_cl.detectors.ensemble import (
+    EMBEDDING,
+    MATCHING,
+    TAILS,
+    TOWERS,
+    HeadEnsemble,
+    SpaceHead,
+    default_heads,
+)
+from anomaly_cl.detectors.refinement import Confirmed, Measured, Refinement
 from anomaly_cl.encoders.embed import embed
-from anomaly_cl.encoders.state import encoder_from_state, encoder_state
+from anomaly_cl.encoders.state import encoder_from_state, encoder_state, matched_parts_from_state
 from anomaly_cl.errors import UsageError
 from anomaly_cl.features.table_encoder import EncodedRows, TableEncoder
+from anomaly_cl.pretraining.pairs import Pairs, pairs_among
 from anomaly_cl.pretraining.settings import TrainingSettings
-from anomaly_cl.schema import Schema
+from anomaly_cl.schema import Role, Schema
 from anomaly_cl.scoring.distances import DistanceHead
 from anomaly_cl.table.split import Roles
 
@@ -26,17 +36,24 @@ WATCHED = ("logger", "callbacks", "enable_progress_bar")  # options of the Train
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a RowScorer is made: pretraining and its settings, heads of other kinds, and the size of the bank."""
+    """How a RowScorer is made: pretraining and its settings, heads of other kinds, and the size of the bank.
+
+    `pairs` are of positions in the table learned from; `confirmed` are labelled rows beside that table.
+    """
 
     pretraining: str
     training: TrainingSettings
     trainer_options: Mapping[str, Any]
     extra_heads: Mapping[str, DistanceHead]
     bank_rows: int
+    pairs: Pairs | None = None
+    confirmed: Confirmed | None = None
 
-    def heads(self, *, embedded: bool) -> dict[str, SpaceHead]:
+    def heads(
+        self, *, embedded: bool, matched: bool = False, prototypes: np.ndarray | None = None
+    ) -> dict[str, SpaceHead]:
         """The default heads and the extra ones; UsageError if a name is taken twice."""
-        heads = default_heads(embedded=embedded)
+        heads = default_heads(embedded=embedded, matched=matched, prototypes=prototypes)
         extra = {name: SpaceHead("standard", head) for name, head in self.extra_heads.items()}
         if twice := sorted(set(heads) & set(extra)):
             raise UsageError(f"extra heads need names other than {sorted(heads)}", f"found {twice}", "rename them")
@@ -52,7 +69,8 @@ class RowScorer:
     """Scores rows by fused surprise, each by itself.
 
     Fitted attributes: `encoder_`, `network_` (None without pretraining), `ensemble_`, `bank_positions_` (of the bank's
-    rows in the table learned from), and of the pretraining `history_` and `untrained_because_`.
+    rows in the table learned from), of the pretraining `history_` and `untrained_because_`, `matching_` (projections
+    of CLIP, else None), `prototypes_` (of SwAV, else None), and `refinement_` (None without confirmed rows).
     """
 
     def fit(self, table: pa.Table, schema: Schema, roles: Roles, recipe: Recipe, rng: np.random.Generator) -> Self:
@@ -60,18 +78,24 @@ class RowScorer:
 
         All rows form the bank if `bank_rows` has room for them; else it is drawn from those that are learned from.
         """
-        bank, training = rng.spawn(2)
+        bank, training, refining = rng.spawn(3)
         self.encoder_ = TableEncoder(schema).fit(table.take(roles.learned))
         encoded = self.encoder_.transform(table)
-        self._pretrain(encoded.take(roles.reference), encoded.take(roles.held_out), recipe,
-                       int(training.integers(2**31)))
+        self._pretrain(encoded, table, roles, recipe, int(training.integers(2**31)))
         self.bank_positions_ = np.arange(len(encoded))
         if len(encoded) > recipe.bank_rows:
             self.bank_positions_ = _drawn(roles, recipe.bank_rows, bank)
-        self.ensemble_ = HeadEnsemble(recipe.heads(embedded=self.network_ is not None)).fit(
-            self.spaces(encoded.take(self.bank_positions_)), _within(roles, self.bank_positions_),
-            self.encoder_.two_sided_,
-        )
+        heads = recipe.heads(embedded=self.network_ is not None, matched=self.matching_ is not None,
+                             prototypes=self.prototypes_)
+        in_bank, within = encoded.take(self.bank_positions_), _within(roles, self.bank_positions_)
+        self.ensemble_ = HeadEnsemble(heads).fit(self.spaces(in_bank), within, self.encoder_.two_sided_)
+        self.refinement_ = None
+        if recipe.confirmed:
+            self.refinement_ = Refinement().fit(
+                self._own(in_bank), within, self._measured(self.encoder_.transform(recipe.confirmed.rows)),
+                recipe.confirmed.is_anomaly, self.encoder_.column_of_, int(refining.integers(2**31)),
+                recipe.unwatched().trainer_options,
+            )
         return self
 
     def score(self, rows: pa.Table | pa.RecordBatch) -> np.ndarray:
@@ -80,7 +104,7 @@ class RowScorer:
 
     def score_encoded(self, encoded: EncodedRows) -> np.ndarray:
         """The same of rows that are encoded."""
-        return self.ensemble_.score(self.spaces(encoded))
+        return self._refined(self._measured(encoded))
 
     def training_scores(self, table: pa.Table, positions: np.ndarray) -> np.ndarray:
         """Scores of rows at ascending positions of the table learned from; those of the bank leave themselves out."""
@@ -91,7 +115,7 @@ class RowScorer:
             scores[outside] = self.score(table.take(outside))
         if in_bank.any():
             bank = self.encoder_.transform(table.take(self.bank_positions_))
-            scores[self.bank_positions_] = self.ensemble_.leave_one_out(self.spaces(bank))
+            scores[self.bank_positions_] = self._refined(self._own(bank))
         return scores[positions]
 
     def embed(self, encoded: EncodedRows) -> np.ndarray:
@@ -99,10 +123,20 @@ class RowScorer:
         rows = encoded.spaces[INPUT_SPACE]
         return rows if self.network_ is None else embed(self.network_, rows)
 
+    def groups(self, table: pa.Table) -> np.ndarray:
+        """Number (rows,) of the group of normal behaviour that each row is nearest to, by pretraining="swav"."""
+        head: Any = self.ensemble_.fitted_["prototypes"].head
+        return head.groups(self.spaces(self.encoder_.transform(table))[EMBEDDING])
+
     def spaces(self, encoded: EncodedRows) -> dict[str, np.ndarray]:
         """What the heads measure in: {space: (rows, width)}."""
-        embedding = {} if self.network_ is None else {EMBEDDING: self.embed(encoded)}
-        return {**encoded.spaces, TAILS: encoded.tails, **embedding}
+        spaces = {**encoded.spaces, TAILS: encoded.tails}
+        if self.network_ is not None:
+            spaces[EMBEDDING] = self.embed(encoded)
+        if self.matching_ is not None:
+            spaces[MATCHING] = embed(self.matching_, spaces[EMBEDDING])
+            spaces |= dict(zip(TOWERS, np.split(spaces[EMBEDDING], [self.matching_.n_a], axis=1), strict=True))
+        return spaces
 
     def nearest(self, encoded: EncodedRows, k: int) -> np.ndarray:
         """Positions (rows, k) in the bank of the nearest normal rows, nearest first."""
@@ -111,7 +145,10 @@ class RowScorer:
     def learned_state(self) -> dict[str, Any]:
         """The part of the state that does not need the heads, some of which may have none."""
         return {"encoder": self.encoder_.to_state(),
-                "network": None if self.network_ is None else encoder_state(self.network_)}
+                "network": None if self.network_ is None else encoder_state(self.network_),
+                "matching": None if self.matching_ is None else encoder_state(self.matching_),
+                "prototypes": self.prototypes_,
+                "refinement": None if self.refinement_ is None else self.refinement_.to_state()}
 
     def to_state(self) -> dict[str, Any]:
         return self.learned_state() | {
@@ -124,23 +161,51 @@ class RowScorer:
         scorer = cls()
         scorer.encoder_ = TableEncoder.from_state(state["encoder"])
         scorer.network_ = None if state["network"] is None else encoder_from_state(state["network"])
+        scorer.matching_ = None if state["matching"] is None else matched_parts_from_state(state["matching"])
+        scorer.prototypes_ = state["prototypes"]
+        scorer.refinement_ = None if state["refinement"] is None else Refinement.from_state(state["refinement"])
         scorer.ensemble_ = HeadEnsemble.from_state(state["ensemble"])
         scorer.bank_positions_ = np.asarray(state["bank_positions"])
         scorer.history_, scorer.untrained_because_ = state["history"], state["untrained_because"]
         return scorer
 
-    def _pretrain(self, reference: EncodedRows, held_out: EncodedRows, recipe: Recipe, seed: int) -> None:
+    def _measured(self, encoded: EncodedRows) -> Measured:
+        surprises = self.ensemble_.surprises(self.spaces(encoded))
+        return Measured(encoded, surprises, self.ensemble_.fusion_.mean(surprises))
+
+    def _own(self, bank: EncodedRows) -> Measured:
+        """The bank's own rows, each measured to the others."""
+        surprises = self.ensemble_.own_surprises(self.spaces(bank))
+        return Measured(bank, surprises, self.ensemble_.fusion_.mean(surprises))
+
+    def _refined(self, rows: Measured) -> np.ndarray:
+        return rows.fused if self.refinement_ is None else self.refinement_(rows)
+
+    def _pretrain(self, encoded: EncodedRows, table: pa.Table, roles: Roles, recipe: Recipe, seed: int) -> None:
         self.network_, self.history_, self.untrained_because_ = None, [], ""
+        self.matching_, self.prototypes_ = None, None
         if recipe.pretraining == NO_PRETRAINING:
             return
         from anomaly_cl.pretraining.fit import pretrain  # Lightning takes seconds to import; scoring needs none of it
 
+        schema = self.encoder_.schema
         result = pretrain(
-            recipe.pretraining, reference.spaces[INPUT_SPACE], held_out.spaces[INPUT_SPACE], self.encoder_.column_of_,
-            seed=seed, settings=recipe.training, trainer_options=recipe.trainer_options,
+            recipe.pretraining, encoded.spaces[INPUT_SPACE][roles.reference],
+            encoded.spaces[INPUT_SPACE][roles.held_out], self.encoder_.column_of_, seed=seed, settings=recipe.training,
+            columns=schema.learned, pairs=recipe.pairs and pairs_among(recipe.pairs, roles.reference),
+            entities=[_numbers(table.column(column.name).take(pa.array(roles.reference)))
+                      for column in schema.with_role(Role.ENTITY)] if recipe.training.entity_pairs else (),
+            trainer_options=recipe.trainer_options,
         )
         self.network_, self.history_ = result.encoder, result.history
         self.untrained_because_ = result.untrained_because
+        self.matching_, self.prototypes_ = result.matching, result.prototypes
+
+
+def _numbers(values: pa.ChunkedArray) -> np.ndarray:
+    """A number (rows,) for each different value, -1 where it is missing."""
+    codes = values.combine_chunks().dictionary_encode().indices.fill_null(-1)
+    return codes.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def _drawn(roles: Roles, n_rows: int, rng: np.random.Generator) -> np.ndarray:

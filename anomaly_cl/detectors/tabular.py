@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -11,16 +12,20 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
 from anomaly_cl.detectors import artifact
 from anomaly_cl.detectors.calibrating import Fitted, calibrate, fit_and_calibrate, resolve_plan
 from anomaly_cl.detectors.drift import TableDrift
+from anomaly_cl.detectors.groups import describe_groups
+from anomaly_cl.detectors.pair_table import PairTable
 from anomaly_cl.detectors.policies import known_before, resolve, scored_rows
 from anomaly_cl.detectors.reasons import BANK_ROWS, contributions, reasons, typical_rows
+from anomaly_cl.detectors.refinement import Confirmed
 from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer
 from anomaly_cl.detectors.scored import REASONS, SCORED, Scores, naming_columns, score_columns, segment_texts
 from anomaly_cl.errors import InputError, ModelError, UsageError
+from anomaly_cl.pretraining.pairs import Pairs, pairs_among
 from anomaly_cl.pretraining.settings import TrainingSettings
 from anomaly_cl.schema import Schema
 from anomaly_cl.scoring.calibration import Calibration, risk
@@ -73,25 +78,67 @@ class TabularDetector(BaseEstimator):
         self.bank_rows = bank_rows
         self.fit_rows = fit_rows
 
-    def fit(self, rows: Any, *, where: str | None = None) -> Self:
+    def fit(self, rows: Any, *, where: str | None = None, pairs: Any = None) -> Self:
         """Learn from normal rows: a DataFrame, Arrow data, array (rows, columns), or path.
 
-        `where` is an SQL condition that picks the normal rows. Raises InputError for rows that cannot be read or too
-        few of them, UsageError for a setting out of range, ModelError if the pretraining collapsed.
+        `where` is an SQL condition that picks the normal rows. `pairs` is a table, of any such form, of pairs of them
+        that people know to be alike or different: key, key, and same or different (see `PairTable.read`). The encoder
+        learns from those of its training rows. Raises InputError for rows or pairs that cannot be read or too few of
+        them, UsageError for a setting out of range, ModelError if the pretraining collapsed.
         """
         stream = open_rows(rows, self.schema, where=where, on_reject=_refuse)
-        return self.fit_stream(stream)
+        return self.fit_stream(stream, pairs=pairs)
 
-    def fit_stream(self, stream: RowStream) -> Self:
-        """Learn from a stream of batches of normal rows (see `anomaly_cl.table.read.open_rows`)."""
-        self._check_settings()
+    def fit_stream(self, stream: RowStream, *, pairs: Any = None) -> Self:
+        """Learn from a stream of batches of normal rows (see `anomaly_cl.table.read.open_rows`), and pairs of them."""
+        self._check_settings(pairs)
         self.schema_: Schema = stream.schema
         sample, learning = np.random.default_rng(self.random_state).spawn(2)
-        table = self._sample(stream, self.fit_rows, sample)
-        plan = resolve_plan(self.calibration, table.num_rows)
-        return self._learned(fit_and_calibrate(table, self.schema_, plan, self._recipe(), learning))
+        known = None if pairs is None else PairTable.read(pairs, self.schema_)
+        table = self._sample(stream, self.fit_rows, sample, known)
+        plan, recipe = resolve_plan(self.calibration, table.num_rows), self._recipe()
+        if known is not None:
+            recipe = replace(recipe, pairs=known.positions(table.column(known.key)))
+        return self._learned(fit_and_calibrate(table, self.schema_, plan, recipe, learning), recipe)
 
-    def _learned(self, fitted: Fitted) -> Self:
+    def refine(self, rows: Any, labels: Any) -> Self:
+        """A new detector that also knows some verdicts; this one stays as it is.
+
+        rows: some rows with verdicts, in any form that `score` takes; labels (rows,): 1 = confirmed anomaly, 0 =
+        confirmed normal. One anomaly is enough, and some hundred are plenty. The new detector fits the same model to
+        the normal rows of this one's bank and adds heads that learned from the verdicts, so it takes as long as `fit`;
+        its calibration never saw the rows it calibrates with, and holds for rows of the kind of the bank's. Give all
+        verdicts at once: they replace those of an earlier refinement, as its calibration replaces any later one.
+        Raises InputError for rows or labels that cannot be read, or without an anomaly, and UsageError if a loaded
+        detector lacks its training settings.
+        """
+        if self.own_training_ and self.training is None:
+            raise UsageError("a refined detector is trained with the settings of the first",
+                             "a model folder does not keep them", "set them: detector.set_params(training=...)")
+        refined = clone(self)
+        refined.schema_ = self.schema_
+        confirmed = Confirmed.from_labels(self._read(rows), labels)
+        learning = np.random.default_rng(self.random_state).spawn(2)[1]
+        plan = resolve_plan(self.calibration, self.reference_.num_rows)
+        recipe = replace(self._recipe(), pairs=self.pairs_, confirmed=confirmed)
+        return refined._learned(fit_and_calibrate(self.reference_, self.schema_, plan, recipe, learning), recipe)
+
+    def groups(self) -> pd.DataFrame:
+        """The groups of normal behaviour that SwAV found, largest first: see `describe_groups`.
+
+        The rows counted and described are those of the bank. Raises UsageError without pretraining="swav".
+        """
+        prototypes = self.scorer_.prototypes_
+        if prototypes is None:
+            raise UsageError("groups are found by pretraining='swav'", f"it is {self.pretraining!r}"
+                             + (f" ({self.scorer_.untrained_because_})" if self.scorer_.untrained_because_ else ""),
+                             "train another detector, if groups are wanted")
+        found = self.scorer_.groups(self.reference_)
+        return describe_groups(found, len(prototypes), self.reference_, self.scorer_.encoder_)
+
+    def _learned(self, fitted: Fitted, recipe: Recipe) -> Self:
+        self.pairs_ = recipe.pairs and pairs_among(recipe.pairs, fitted.scorer.bank_positions_)
+        self.own_training_ = self.training is not None
         self.scorer_, self.calibration_ = fitted.scorer, fitted.calibration
         self.reference_, self.rows_, self.drift_reference_ = fitted.reference, fitted.rows, fitted.drift_reference
         self.n_features_in_ = len(self.scorer_.encoder_.learned_names_)
@@ -205,7 +252,9 @@ class TabularDetector(BaseEstimator):
         state = {
             "kind": KIND, "version": version("anomaly_cl"), "model_id": self.model_id_, "rows": self.rows_,
             "settings": {"pretraining": self.pretraining, "random_state": self.random_state,
+                         "calibration": "cross" if self.rows_["models"] > 1 else "split",
                          "bank_rows": self.bank_rows, "fit_rows": self.fit_rows},
+            "own_training": self.own_training_, "pairs": self.pairs_ and vars(self.pairs_),
             "schema": self.schema_.to_dict(), "scorer": self.scorer_.to_state(),
             "calibration": {name: value for name, value in self.calibration_.to_state().items() if name != "scores"},
             "drift": self.drift_reference_.to_state(),
@@ -231,13 +280,16 @@ class TabularDetector(BaseEstimator):
         detector.calibration_ = Calibration.from_state({**state["calibration"], "scores": scores})
         detector.drift_reference_ = DriftReference.from_state(state["drift"])
         detector.reference_, detector.rows_, detector.model_id_ = tables["reference"], state["rows"], state["model_id"]
+        detector.own_training_, detector.pairs_ = state["own_training"], state["pairs"] and Pairs(**state["pairs"])
         detector.n_features_in_ = len(detector.scorer_.encoder_.learned_names_)
         return detector
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "calibration_")
 
-    def _check_settings(self) -> None:
+    def _check_settings(self, pairs: Any = None) -> None:
+        if pairs is not None and self.pretraining == NO_PRETRAINING:
+            raise UsageError("pairs train an encoder", "pretraining is 'none'", "choose one, 'triplet' say")
         if self.pretraining != NO_PRETRAINING:
             from anomaly_cl.pretraining.fit import (
                 METHODS,  # Lightning takes seconds to import; scoring needs none of it
@@ -254,11 +306,14 @@ class TabularDetector(BaseEstimator):
         return Recipe(self.pretraining, self.training or TrainingSettings(), self.trainer_options or {},
                       self.extra_heads or {}, self.bank_rows)
 
-    def _sample(self, stream: RowStream, n_rows: int, rng: np.random.Generator) -> pa.Table:
-        """At most so many rows of a stream, drawn evenly."""
+    def _sample(
+        self, stream: RowStream, n_rows: int, rng: np.random.Generator, known: PairTable | None = None
+    ) -> pa.Table:
+        """At most so many rows of a stream, drawn evenly; pairs that are known of them see all of them pass."""
         read = [column.name for column in self.schema_.required]
+        batches = (batch.rows.select(read) for batch in stream)
         return pa.Table.from_batches(
-            sample_rows((batch.rows.select(read) for batch in stream), n_rows, rng),
+            sample_rows(batches if known is None else known.watching(batches), n_rows, rng),
             schema=pa.schema([stream.arrow_schema.field(name) for name in read]),
         )
 

@@ -1,4 +1,4 @@
-"""What stands between the embedding and the loss during pretraining, and is thrown away after it."""
+"""What stands between the embedding and the loss during pretraining; only CLIP keeps it after that."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ class ProjectionHead(nn.Sequential):
 
     def __init__(self, n_inputs: int, n_outputs: int = 64, width: int = 256):
         super().__init__(nn.Linear(n_inputs, width), nn.ReLU(), nn.Linear(width, n_outputs))
+        self.n_outputs = n_outputs
 
     def forward(self, embeddings: Tensor) -> Tensor:
         return super().forward(embeddings)

@@ -11,11 +11,11 @@ import torch
 from anomaly_cl.encoders.encoder import Encoder
 from anomaly_cl.encoders.metrics import SpaceMetrics
 from anomaly_cl.encoders.tabular import ResidualMLP
-from anomaly_cl.encoders.towers import TwoTowers
+from anomaly_cl.encoders.towers import MatchedParts, TwoTowers
 from anomaly_cl.errors import AnomalyCLError, ModelError
 
 ENCODERS: dict[str, type[Encoder]] = {
-    "ResidualMLP": ResidualMLP, "TwoTowers": TwoTowers, "SpaceMetrics": SpaceMetrics,
+    "ResidualMLP": ResidualMLP, "TwoTowers": TwoTowers, "MatchedParts": MatchedParts, "SpaceMetrics": SpaceMetrics,
 }
 RETRAIN = "train the model again, or restore it from a copy"
 
@@ -42,6 +42,15 @@ def encoder_from_state(state: Mapping[str, Any]) -> Encoder:
         _check(name, weights[name], tuple(tensor.shape))
     encoder.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})
     return encoder.eval()
+
+
+def matched_parts_from_state(state: Mapping[str, Any]) -> MatchedParts:
+    """The same of projections of two towers; raises ModelError if the state is of another class."""
+    encoder = encoder_from_state(state)
+    if not isinstance(encoder, MatchedParts):
+        raise ModelError("both parts of a record are compared by MatchedParts", f"found {type(encoder).__name__}",
+                         RETRAIN)
+    return encoder
 
 
 def _built(state: Mapping[str, Any]) -> Encoder:

@@ -7,8 +7,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from anomaly_cl.encoders.encoder import Encoder
+from anomaly_cl.encoders.heads import ProjectionHead
 from anomaly_cl.encoders.tabular import ResidualMLP
 from anomaly_cl.errors import UsageError
 
@@ -46,9 +48,40 @@ class TwoTowers(Encoder):
     def settings(self) -> dict[str, Any]:
         return dict(self._settings)
 
+    def parts(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Both parts of rows (*, n_inputs), each (*, inputs of its tower)."""
+        return rows[..., self.index_a], rows[..., self.index_b]
+
     def towers(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Embeddings of both parts, each (*, outputs of its tower)."""
-        return self.tower_a(rows[..., self.index_a]), self.tower_b(rows[..., self.index_b])
+        a, b = self.parts(rows)
+        return self.tower_a(a), self.tower_b(b)
 
     def forward(self, rows: Tensor) -> Tensor:
         return torch.cat(self.towers(rows), dim=-1)
+
+
+class MatchedParts(Encoder):
+    """Embeddings of two towers (*, n_a + n_b) -> projections [a, b] (*, 2 * 64), each of length temperature^-1/2.
+
+    The scalar product of both halves of a row is the similarity by which CLIP's loss judges whether they belong
+    together; halves of different rows give that of parts of different records. Raises UsageError for sizes below 1,
+    or a temperature of 0 or less.
+    """
+
+    def __init__(self, n_a: int, n_b: int, temperature: float):
+        super().__init__()
+        if min(n_a, n_b) < 1 or not temperature > 0:
+            raise UsageError("both parts have at least one number, and the temperature is above 0",
+                             f"found {n_a=}, {n_b=}, {temperature=}", "give the towers' outputs")
+        self.n_a, self.n_b, self.temperature = n_a, n_b, float(temperature)
+        self.head_a, self.head_b = ProjectionHead(n_a), ProjectionHead(n_b)
+        self.n_inputs, self.n_outputs = n_a + n_b, 2 * self.head_a.n_outputs
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"n_a": self.n_a, "n_b": self.n_b, "temperature": self.temperature}
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        parts = self.head_a(embeddings[..., : self.n_a]), self.head_b(embeddings[..., self.n_a :])
+        return torch.cat([functional.normalize(part, dim=-1) for part in parts], dim=-1) / self.temperature**0.5

@@ -22,17 +22,20 @@ from torch import Tensor
 from anomaly_cl.encoders.embed import BLOCK_ROWS, embed
 from anomaly_cl.encoders.encoder import Encoder
 from anomaly_cl.encoders.state import encoder_from_state, encoder_state
+from anomaly_cl.encoders.towers import MatchedParts
 from anomaly_cl.errors import InputError, ModelError, UsageError
 from anomaly_cl.pretraining.batches import training_loader, validation_loader
 from anomaly_cl.pretraining.clip import CLIP
 from anomaly_cl.pretraining.collapse import PROBE_ROWS, check_not_collapsed
+from anomaly_cl.pretraining.few_labels import SHORT, FewLabels, FewLabelsSettings
 from anomaly_cl.pretraining.moco import MoCo
 from anomaly_cl.pretraining.module import ContrastiveModule, residual_encoder
-from anomaly_cl.pretraining.pairs import Pairs
+from anomaly_cl.pretraining.pairs import Pairs, evenly_mixed, pairs_of_entities
 from anomaly_cl.pretraining.settings import FEWEST_ROWS, TrainingSettings
 from anomaly_cl.pretraining.simclr import SimCLR
 from anomaly_cl.pretraining.swav import SwAV
 from anomaly_cl.pretraining.triplet import Triplet
+from anomaly_cl.schema import Column
 
 __all__ = [
     "METHODS", "Pairs", "PretrainResult", "TrainingSettings", "embed", "encoder_from_state", "encoder_state",
@@ -53,6 +56,7 @@ class PretrainResult:
     `history` has a dict an epoch: epoch (from 0), train_loss, val_loss, rank, spread. `untrained_because` says why the
     encoder is the untrained one, which is raw geometry; it is empty after training. `prototypes` float32 (groups,
     n_outputs) are the mean embeddings of the groups of normal behaviour that SwAV found; other methods have none.
+    `matching` (a `MatchedParts`) projects the embedding of CLIP's towers so that parts of one record can be compared.
     """
 
     encoder: Encoder
@@ -60,6 +64,7 @@ class PretrainResult:
     best_epoch: int | None = None
     untrained_because: str = ""
     prototypes: np.ndarray | None = None
+    matching: MatchedParts | None = None
 
     @property
     def trained(self) -> bool:
@@ -79,14 +84,18 @@ def pretrain(
     *,
     seed: int,
     settings: TrainingSettings | None = None,
+    columns: Sequence[Column] | None = None,
     pairs: Pairs | None = None,
+    entities: Sequence[np.ndarray] = (),
     trainer_options: Mapping[str, Any] | None = None,
 ) -> PretrainResult:
     """Train an encoder by one of METHODS on normal rows (n, width), stopping early on other normal rows `held_out`.
 
-    `column_of` (width,) names the input column of each output. `pairs` are rows that the user knows to be of the same
-    kind, or of different kinds; they add a triplet loss to that of any method. Everything random comes from `seed`;
-    torch's global generators are left as they were. `trainer_options` go to `pytorch_lightning.Trainer` (accelerator,
+    `column_of` (width,) gives the position of the input column of each output, and `columns` what these are, for
+    settings that name them. `pairs` are rows that the user knows to be of the same kind, or of different kinds; they
+    add a triplet loss to that of any method, and so do `entities` with the setting `entity_pairs`: each int (n,), the
+    numbers of whom the rows are about, below 0 where unknown. Everything random comes from `seed`; torch's global
+    generators are left as they were. `trainer_options` go to `pytorch_lightning.Trainer` (accelerator,
     devices, strategy, logger, enable_progress_bar, callbacks ...); without them nothing is printed or written. With
     fewer than 8 rows in either part, rows that are all alike, or too few columns for the method, there is nothing to
     contrast: the untrained encoder is returned.
@@ -96,16 +105,47 @@ def pretrain(
     """
     if method not in METHODS:
         raise UsageError(f"the pretraining method is among {sorted(METHODS)}", f"it is {method!r}", "choose one")
+    return _contrast(METHODS[method], rows, held_out, column_of, seed, settings or TrainingSettings(), columns, pairs,
+                     entities, trainer_options or {})
+
+
+def contrast_confirmed(
+    rows: np.ndarray,
+    held_out: np.ndarray,
+    anomalies: np.ndarray,
+    column_of: np.ndarray,
+    *,
+    seed: int,
+    trainer_options: Mapping[str, Any] | None = None,
+) -> PretrainResult:
+    """Train an encoder to tell normal rows (n, width) from a few confirmed anomalies (m, width); see `FewLabels`.
+
+    Everything else is as in `pretrain`.
+    """
+    if not len(anomalies) or np.shape(anomalies)[1:] != np.shape(rows)[1:] or not np.isfinite(anomalies).all():
+        raise UsageError("confirmed anomalies are finite rows of the same width, one at least",
+                         f"found {np.shape(anomalies)}", "encode them as the normal rows")
+    return _contrast(FewLabels, rows, held_out, column_of, seed, replace(SHORT, method=FewLabelsSettings(anomalies)),
+                     None, None, (), trainer_options or {})
+
+
+def _contrast(
+    kind: type[ContrastiveModule], rows: np.ndarray, held_out: np.ndarray, column_of: np.ndarray, seed: int,
+    settings: TrainingSettings, columns: Sequence[Column] | None, pairs: Pairs | None, entities: Sequence[np.ndarray],
+    trainer_options: Mapping[str, Any],
+) -> PretrainResult:
     training, validation = _checked(rows, held_out, column_of)
-    if pairs is not None:
-        pairs.check(len(training))
-    kind, settings = METHODS[method], settings or TrainingSettings()
     settings = replace(settings, max_steps=settings.max_steps or kind.default_steps)
-    weight_seed, view_seed, order_seed, prepare_seed = _child_seeds(seed, 4)
+    settings = settings if columns is None else kind.for_columns(settings, columns)
+    weight_seed, view_seed, order_seed, prepare_seed, pair_seed = _child_seeds(seed, 5)
+    if settings.entity_pairs and not entities:
+        raise UsageError("pairs of entities need to know whom each row is about", "no entities are given",
+                         "give a column the role entity, or leave entity_pairs out")
+    known = _known_pairs(pairs, entities if settings.entity_pairs else (), len(training), pair_seed)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(weight_seed)
         record = _Record()
-        trainer = _trainer(settings, record, trainer_options or {})
+        trainer = _trainer(settings, record, trainer_options)
         reason = _nothing_to_contrast(training, validation, column_of, kind.least_columns)
         if reason:
             untrained = residual_encoder(training.shape[1], settings, view_seed)
@@ -115,7 +155,7 @@ def pretrain(
         with _quiet():
             trainer.fit(
                 module,
-                training_loader(training, settings.batch_size, settings.epoch_steps, order_seed, pairs),
+                training_loader(training, settings.batch_size, settings.epoch_steps, order_seed, known),
                 validation_loader(_evenly_spaced(validation, settings.held_out_rows), settings.batch_size),
             )
     if not record.history:
@@ -126,7 +166,9 @@ def pretrain(
     encoder = module.encoder.cpu().eval()
     probe = _evenly_spaced(validation, PROBE_ROWS)
     check_not_collapsed(probe, torch.from_numpy(embed(encoder, probe.numpy())))
-    return PretrainResult(encoder, record.history, record.best_epoch, prototypes=_prototypes(module.cpu(), training))
+    matching = module.matching
+    return PretrainResult(encoder, record.history, record.best_epoch, prototypes=_prototypes(module.cpu(), training),
+                          matching=None if matching is None else matching.cpu().eval())
 
 
 class _Record(Callback):
@@ -198,6 +240,18 @@ def _checked(rows: np.ndarray, held_out: np.ndarray, column_of: np.ndarray) -> t
             raise InputError(f"{name} rows must be finite", f"{(~np.isfinite(matrix)).sum()} values are not",
                              "encode the rows with TableEncoder, or leave them out")
     return torch.tensor(rows, dtype=torch.float32), torch.tensor(held_out, dtype=torch.float32)
+
+
+def _known_pairs(pairs: Pairs | None, entities: Sequence[np.ndarray], n_rows: int, seed: int) -> Pairs | None:
+    """The user's pairs and those of rows about the same entity, in equal shares."""
+    if pairs is not None:
+        pairs.check(n_rows)
+    if wrong := [np.shape(numbers) for numbers in entities if np.shape(numbers) != (n_rows,)]:
+        raise UsageError(f"entities are numbers (n,) of the {n_rows} training rows", f"found shapes {wrong}",
+                         "give each row a number")
+    rng = np.random.default_rng(seed)
+    tables = [pairs, *(pairs_of_entities(np.asarray(numbers), rng) for numbers in entities)]
+    return evenly_mixed([table for table in tables if table is not None])
 
 
 def _child_seeds(seed: int, n: int) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar, Self
 
 import pytorch_lightning as pl
@@ -11,11 +12,13 @@ from torch import Tensor
 
 from anomaly_cl.encoders.encoder import Encoder
 from anomaly_cl.encoders.tabular import ResidualMLP
+from anomaly_cl.encoders.towers import MatchedParts
 from anomaly_cl.losses.triplet import soft_triplet
 from anomaly_cl.pretraining.batches import Batch
 from anomaly_cl.pretraining.collapse import PROBE_ROWS, effective_rank, spread
 from anomaly_cl.pretraining.pairs import PairedRows, TripletRows, triplets_of
 from anomaly_cl.pretraining.settings import TrainingSettings
+from anomaly_cl.schema import Column
 
 
 class ContrastiveModule(pl.LightningModule):
@@ -39,6 +42,11 @@ class ContrastiveModule(pl.LightningModule):
         self.learning_rate, self.weight_decay, self.seed = learning_rate, weight_decay, seed
 
     @classmethod
+    def for_columns(cls, settings: TrainingSettings, columns: Sequence[Column]) -> TrainingSettings:
+        """The settings, with what they say of the input columns by name or kind put as positions."""
+        return settings
+
+    @classmethod
     @abstractmethod
     def from_settings(cls, column_of: Tensor, settings: TrainingSettings, seed: int) -> Self:
         """Build encoder and method for rows whose outputs belong to the input columns `column_of` (width,)."""
@@ -49,6 +57,11 @@ class ContrastiveModule(pl.LightningModule):
 
     def prepare(self, rows: Tensor, generator: torch.Generator) -> None:
         """Look at all training rows (n, width) once before training: a method that keeps some of them does it here."""
+
+    @property
+    def matching(self) -> MatchedParts | None:
+        """Embedding -> projections of both parts of a record, by a method that contrasts them; None by all others."""
+        return None
 
     def groups(self, rows: Tensor) -> Tensor | None:
         """Group number (n,) of rows (n, width), by a method that learns groups; None by all others."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -40,6 +41,41 @@ class Pairs:
             raise UsageError(f"each pair is of two of the {n_rows} training rows",
                              f"found rows {numbers.min()} to {numbers.max()}, "
                              f"{(self.left == self.right).sum()} paired with themselves", "correct the row numbers")
+
+
+def pairs_among(pairs: Pairs, positions: np.ndarray) -> Pairs | None:
+    """The pairs of which both rows are at one of the ascending positions, as places among these; None if none is."""
+    places = [np.searchsorted(positions, side) for side in (pairs.left, pairs.right)]
+    held = np.isin(pairs.left, positions) & np.isin(pairs.right, positions)
+    return Pairs(places[0][held], places[1][held], pairs.same[held]) if held.any() else None
+
+
+def pairs_of_entities(entities: np.ndarray, rng: np.random.Generator) -> Pairs | None:
+    """Each row with another one of its entity, as pairs that are the same; None if no entity has two rows.
+
+    `entities` int (n,) are numbers of whom the rows are about, below 0: unknown. The rows of an entity form a ring in
+    random order, each paired with the next, so that an entity of many rows counts by its rows, not by their square.
+    """
+    known = rng.permutation(np.flatnonzero(entities >= 0))
+    known = known[np.argsort(entities[known], kind="stable")]
+    _, starts, sizes = np.unique(entities[known], return_index=True, return_counts=True)
+    following = np.arange(1, len(known) + 1)
+    following[starts + sizes - 1] = starts  # the last of an entity is followed by its first
+    left, right = known, known[following]
+    paired = left != right
+    return Pairs(left[paired], right[paired], np.ones(paired.sum(), bool)) if paired.any() else None
+
+
+def evenly_mixed(tables: Sequence[Pairs]) -> Pairs | None:
+    """The pairs of all tables, those of shorter ones repeated, so that each table has nearly the same share."""
+    if not tables:
+        return None
+    most = max(len(table.same) for table in tables)
+    repeated = [np.resize(np.arange(len(table.same)), most // len(table.same) * len(table.same)) for table in tables]
+    return Pairs(*(
+        np.concatenate([getattr(table, name)[index] for table, index in zip(tables, repeated, strict=True)])
+        for name in ("left", "right", "same")
+    ))
 
 
 class PairedRows(NamedTuple):

@@ -27,7 +27,8 @@ class TrainingSettings:
     epochs. `max_steps` is a dial from raw geometry to discrimination: in mean AUC-ROC over a few public tables,
     embeddings of 25 to 100 steps were somewhat better than raw distances, those of 300 somewhat worse.
 
-    `views` makes the two sides of a positive pair. `embedding_size` None keeps the width of the rows.
+    `views` makes the two sides of a positive pair. `embedding_size` None keeps the width of the rows. `entity_pairs`
+    also makes positive pairs of rows about the same entity, by a triplet loss beside that of any method.
     """
 
     max_epochs: int = 50
@@ -43,6 +44,7 @@ class TrainingSettings:
     embedding_size: int | None = None
     encoder_width: int = 256
     encoder_depth: int = 1
+    entity_pairs: bool = False
     method: object | None = None
 
     def __post_init__(self) -> None:

@@ -36,7 +36,8 @@ class SwAV(ContrastiveModule):
     """Swapped prediction of assignments (Caron et al. 2020, algorithm 1), with two views of each row.
 
     The prototypes live in the space of the projection head, on the unit sphere. They part normal rows into groups of
-    normal behaviour: `groups` tells them.
+    normal behaviour: `groups` tells them. Rows are no negatives of each other, so near duplicates need no weights:
+    they share a prototype.
     """
 
     def __init__(

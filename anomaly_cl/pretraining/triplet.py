@@ -12,6 +12,7 @@ from torch import Tensor
 from anomaly_cl.encoders.encoder import Encoder
 from anomaly_cl.errors import UsageError
 from anomaly_cl.losses.triplet import Triplets, soft_triplet
+from anomaly_cl.pretraining.curriculum import Curriculum, at_reach
 from anomaly_cl.pretraining.module import ContrastiveModule, residual_encoder, triplet_loss
 from anomaly_cl.pretraining.pairs import TripletRows
 from anomaly_cl.pretraining.settings import SCARF_VIEWS, TrainingSettings
@@ -29,14 +30,18 @@ class TripletSettings:
     By default each negative is a synthetic one, of `negatives` in turn; its anchor is the normal row nearest to it,
     among at most `bank_rows`, and the positive one of the anchor's `neighbours` nearest normal rows. With `mining`
     (`batch_hard` or `semi_hard` of `anomaly_cl.losses.triplet`) they are mined from two views of each row instead.
+    A `curriculum` makes synthetic negatives harder by and by; validation measures all epochs at its end.
     """
 
     negatives: tuple[Negative, ...] = (ClusterNegative(rate=1.0),)
     neighbours: int = 5
     bank_rows: int = 4_096
     mining: Mining | None = None
+    curriculum: Curriculum | None = None
 
     def __post_init__(self) -> None:
+        if self.mining and self.curriculum:
+            raise UsageError("a curriculum is of synthetic negatives", "mined triplets have none", "choose one of both")
         if not self.negatives or self.neighbours < 1 or self.bank_rows < 2:
             raise UsageError("triplets need a kind of negative, a neighbour, and a bank of two rows",
                              f"found {self}", "leave the settings at their defaults")
@@ -88,6 +93,9 @@ class Triplet(ContrastiveModule):
 
     def _against_synthetic(self, rows: Tensor, generator: torch.Generator) -> TripletRows:
         negative = mixed_negatives(self.own.negatives, rows, self.bank, self.column_of, generator)
+        if self.own.curriculum:
+            step = self.global_step if self.training else self.own.curriculum.steps
+            negative = at_reach(negative, rows, self.column_of, self.own.curriculum.reach(step))
         anchor = nearest(negative, self.bank, 1).squeeze(1)
         pick = torch.randint(self.near.shape[1], (len(rows),), generator=generator, device=generator.device)
         return TripletRows(self.bank[anchor], self.bank[self.near[anchor, pick.to(rows.device)]], negative)

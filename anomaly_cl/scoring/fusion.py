@@ -118,8 +118,12 @@ class MeanSurprise:
 
     def __call__(self, distances: Mapping[str, ArrayLike]) -> np.ndarray:
         """Fused surprise (rows,) float64, higher = stranger."""
+        return self.mean(self.per_head(distances))
+
+    def mean(self, surprises: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Weighted mean (rows,) of the surprise of each head {head: (rows,)}."""
         # added head by head in the order of names: np.mean may add in another order for a single row
-        weighted = (self.weights_[name] * surprise for name, surprise in self.per_head(distances).items())
+        weighted = (self.weights_[name] * surprises[name] for name in self.heads_)
         return sum(weighted, start=np.zeros(())) / sum(self.weights_.values())
 
     def to_state(self) -> dict[str, Any]:

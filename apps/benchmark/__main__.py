@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from anomaly_cl.errors import AnomalyCLError
 
-LISTS = ("--seeds", "--only", "--models", "--contaminate")
+if TYPE_CHECKING:
+    from apps.benchmark.results import Job, Result
+
+LISTS = ("--seeds", "--only", "--models", "--contaminate", "--counts")
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 
@@ -40,12 +43,49 @@ def tabular(
     from apps.benchmark.data import find_sets
     from apps.benchmark.models import choose
     from apps.benchmark.report import write_report
-    from apps.benchmark.results import Job, Result
-    from apps.benchmark.run import is_done, run
     from apps.benchmark.run import jobs as plan
 
     planned = list(plan(find_sets(data, only), choose(models), sorted(set(seeds or [0, 1, 2])),
                         contaminate or ()))
+    try:
+        _run(planned, out, jobs, limit, again=again)
+    finally:  # a run that is stopped has a report of what it did
+        if any(job.file(out).exists() for job in planned):
+            write_report(out)
+            typer.echo(f"report: {out / 'table.md'}")
+
+
+@app.command()
+def labels(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of <number>_<name>.npz with X and y.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results; what is in it is not run again.")],
+    seeds: Annotated[list[int] | None, typer.Option(metavar="N ...", help="Seeds of splits and models.")] = None,
+    only: Annotated[list[str] | None, typer.Option(metavar="SET ...", help="These data sets only.")] = None,
+    models: Annotated[list[str] | None, typer.Option(metavar="NAME ...", help="These models only.")] = None,
+    counts: Annotated[list[int] | None, typer.Option(metavar="N ...", help="Numbers of confirmed anomalies.")] = None,
+    jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Worker processes, one thread each.")] = 2,
+    limit: Annotated[float, typer.Option(metavar="SECONDS", help="Longest that one run may take.")] = 3600,
+    again: Annotated[bool, typer.Option("--again", help="Repeat failed runs and those of a changed program.")] = False,
+) -> None:
+    """Few labels: our detector refined by confirmed anomalies, DevNet and LightGBM, on the same rows.
+
+    Half of the anomalies of a set are never tested; the confirmed ones are drawn from them.
+
+    Example: `python -m apps.benchmark labels --data adbench --out results --counts 5 20`
+    """
+    from apps.benchmark.data import find_sets
+    from apps.benchmark.labels import COUNTS, label_jobs, write_label_report
+
+    planned = label_jobs(find_sets(data, only), sorted(set(seeds or [0])), sorted(set(counts or COUNTS)), models)
+    _run(planned, out, jobs, limit, again=again)
+    write_label_report(out)
+    typer.echo(f"report: {out / 'labels.md'}")
+
+
+def _run(planned: Sequence[Job], out: Path, n_workers: int, limit: float, *, again: bool) -> None:
+    """Do the jobs that are not done, and tell of each."""
+    from apps.benchmark.run import is_done, run
+
     open_jobs = [job for job in planned if not is_done(job, out, again=again)]
     typer.echo(f"{len(planned)} runs, {len(planned) - len(open_jobs)} of them done before")
     done = 0
@@ -58,12 +98,7 @@ def tabular(
         unclean = "" if job.share is None else f" unclean {job.share:g}"
         typer.echo(f"[{done}/{len(open_jobs)}] {job.data.stem} {job.name} seed {job.seed}{unclean}: {outcome}")
 
-    try:
-        run(open_jobs, out, jobs, limit, tell)
-    finally:  # a run that is stopped has a report of what it did
-        if done or len(open_jobs) < len(planned):
-            write_report(out)
-            typer.echo(f"report: {out / 'table.md'}")
+    run(open_jobs, out, n_workers, limit, tell)
 
 
 @app.command()

@@ -82,9 +82,13 @@ def unclean_split(y: np.ndarray, seed: int, share: float) -> Split:
     """
     if not 0 <= share < 1:
         raise UsageError("a share of anomalies is at least 0 and below 1", f"it is {share}", "choose 0.05 say")
-    clean = one_class_split(y, seed)
-    anomalies = np.random.default_rng([UNCLEAN_STREAM, seed]).permutation(np.flatnonzero(y == 1))
-    aside = anomalies[:len(anomalies) // 2]
+    clean, aside = one_class_split(y, seed), set_aside(y, seed)
     left_in = aside[:round(share / (1 - share) * len(clean.train))]
     test = clean.test[~np.isin(clean.test, aside)]
     return Split(np.concatenate([clean.train, left_in]), test, len(left_in))
+
+
+def set_aside(y: np.ndarray, seed: int) -> np.ndarray:
+    """Half of all anomalies, in an order that the seed draws: they may train and are never tested."""
+    anomalies = np.random.default_rng([UNCLEAN_STREAM, seed]).permutation(np.flatnonzero(y == 1))
+    return anomalies[:len(anomalies) // 2]

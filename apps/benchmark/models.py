@@ -33,7 +33,7 @@ class Detector(Protocol):
 class Model:
     """How a detector is made from a seed (a function that pickles), and the package that its code is in."""
 
-    make: Callable[[int], Detector]
+    make: Callable[[int], Any]
     package: str
 
     @property

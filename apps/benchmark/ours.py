@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
 from functools import partial
+from typing import Any
+
+import numpy as np
 
 from anomaly_cl.detectors.adapters import benchmark_detector
 from anomaly_cl.detectors.ensemble import EMBEDDING, SpaceHead, default_heads
@@ -20,8 +23,8 @@ class ChosenRecipe(Recipe):
 
     keep: frozenset[str] = frozenset()
 
-    def heads(self, *, embedded: bool) -> dict[str, SpaceHead]:
-        return {name: head for name, head in super().heads(embedded=embedded).items() if name in self.keep}
+    def heads(self, **found: Any) -> dict[str, SpaceHead]:
+        return {name: head for name, head in super().heads(**found).items() if name in self.keep}
 
 
 class ChosenHeads(TabularDetector):
@@ -40,7 +43,7 @@ class ChosenHeads(TabularDetector):
 def our_models() -> dict[str, Callable[[int], TabularDetector]]:
     """Makers {name: from a seed}: the default; each pretraining, fused and alone; no contrast; each head alone."""
     plain = {name for name, head in default_heads(embedded=True).items() if head.space != EMBEDDING}
-    contrastive = set(default_heads(embedded=True)) - plain
+    contrastive = set(default_heads(embedded=True, matched=True, prototypes=np.zeros((1, 1)))) - plain
     makers: dict[str, Callable[[int], TabularDetector]] = {
         OURS: benchmark_detector,
         f"{OURS}-without-contrast": partial(chosen_heads, None, sorted(plain)),

@@ -16,7 +16,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from anomaly_cl.errors import InputError
 from apps.benchmark.data import Split, one_class_split, read_set, unclean_split
-from apps.benchmark.models import Model
+from apps.benchmark.models import Detector, Model
 
 RUNS = "runs"
 
@@ -37,6 +37,12 @@ class Job:
 
     def split(self, y: np.ndarray) -> Split:
         return one_class_split(y, self.seed) if self.share is None else unclean_split(y, self.seed, self.share)
+
+    def fitted(self, X: np.ndarray, y: np.ndarray, split: Split) -> Detector:
+        """The model, fitted to the training rows of a data set."""
+        detector = self.model.make(self.seed)
+        detector.fit(X[split.train])
+        return detector
 
 
 @dataclass(frozen=True)
@@ -80,9 +86,8 @@ def _measure(job: Job, caught: list[warnings.WarningMessage]) -> Result:
     X, y = read_set(job.data)
     split = job.split(y)
     train, test, labels = X[split.train], X[split.test], y[split.test]
-    detector = job.model.make(job.seed)
     start = time.perf_counter()
-    detector.fit(train)
+    detector = job.fitted(X, y, split)
     fitted = time.perf_counter()
     scores = np.asarray(detector.decision_function(test), dtype=np.float64)
     scored = time.perf_counter()

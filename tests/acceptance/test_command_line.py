@@ -202,6 +202,25 @@ def test_the_schema_is_printed_edited_and_used(folder):
     assert segments.nunique() > 3
 
 
+def test_pairs_are_learned_from_and_groups_shown(folder):
+    ids = pd.read_csv(folder / "all.csv").query("is_fraud == 0")["transaction_id"][:200].to_numpy()
+    pairs = pd.DataFrame({"left": ids[:100], "right": ids[100:], "verdict": ["same", "different"] * 50})
+    pairs.to_csv(folder / "pairs.csv", index=False)
+    told = run("fit", folder / "all.csv", "--out", folder / "grouped", "--where", "is_fraud = 0 AND booked_at < "
+               "'2026-02-05'", "--pretraining", "swav", "--pairs", folder / "pairs.csv")
+    assert "pairs learned from: " in told.stdout
+    groups = json.loads(run("inspect", folder / "grouped", "--json").stdout)["groups"]
+    assert sum(group["share"] for group in groups) == pytest.approx(1)
+    assert {"size", "differs_in", "description", "typical_amount"} <= set(groups[0])
+    shown = run("inspect", folder / "grouped").stdout
+    assert "Groups of normal behaviour" in shown
+    assert str(groups[0]["size"]) in shown
+    pairs.assign(left="nobody").to_csv(folder / "pairs.csv", index=False)
+    refused = run("fit", folder / "all.csv", "--out", folder / "grouped", "--pretraining", "swav", "--pairs",
+                  folder / "pairs.csv", code=3)
+    assert "'nobody'" in refused.stderr
+
+
 @pytest.mark.parametrize(("words", "code", "said"), [
     (["score", "model", "nowhere.csv", "--out", "x.parquet"], 3, "nowhere.csv"),
     (["score", "model", "all.csv", "--out", "x.csv"], 2, ".parquet"),

@@ -31,11 +31,12 @@ def loop_info_nce(queries, keys, queue, temperature, weights):
     return total / len(queries)
 
 
-def loop_clip(a, b, temperature):
+def loop_clip(a, b, temperature, weights=(None, None)):
     total = 0.0
-    for left, right in ((a, b), (b, a)):
+    for left, right, weight in ((a, b, weights[1]), (b, a, weights[0])):
         for i in range(len(a)):
-            shares = [math.exp(cosine(left[i], other) / temperature) for other in right]
+            shares = [math.exp(cosine(left[i], other) / temperature) * (1 if weight is None or i == j else weight[i][j])
+                      for j, other in enumerate(right)]
             total -= math.log(shares[i] / sum(shares))
     return total / (2 * len(a))
 
@@ -55,6 +56,15 @@ def test_clip_equals_the_double_loop(n, d, temperature, seed):
     a, b = cloud(n, d, seed), cloud(n, d, seed + 1)
     expected = loop_clip(a.numpy(), b.numpy(), temperature)
     assert float(clip_loss(a, b, temperature)) == pytest.approx(expected, rel=1e-3, abs=1e-5)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 8), st.integers(1, 5), st.floats(0.1, 3), st.integers(0, 99))
+def test_weighed_clip_equals_the_double_loop(n, d, temperature, seed):
+    a, b = cloud(n, d, seed), cloud(n, d, seed + 1)
+    weights = torch.rand(2, n, n, generator=torch.Generator().manual_seed(seed))
+    expected = loop_clip(a.numpy(), b.numpy(), temperature, weights.tolist())
+    assert float(clip_loss(a, b, temperature, *weights)) == pytest.approx(expected, rel=1e-3, abs=1e-5)
 
 
 def test_info_nce_equals_pytorch_metric_learning():

@@ -12,11 +12,13 @@ from anomaly_cl.encoders.towers import TwoTowers
 from anomaly_cl.errors import ModelError, UsageError
 from anomaly_cl.losses.triplet import batch_hard, semi_hard
 from anomaly_cl.pretraining.clip import CLIPSettings
+from anomaly_cl.pretraining.curriculum import Curriculum
 from anomaly_cl.pretraining.fit import METHODS, TrainingSettings, embed, encoder_from_state, encoder_state, pretrain
 from anomaly_cl.pretraining.moco import MoCoSettings
 from anomaly_cl.pretraining.simclr import SimCLRSettings
 from anomaly_cl.pretraining.swav import SwAVSettings
 from anomaly_cl.pretraining.triplet import TripletSettings
+from anomaly_cl.schema import Column
 
 SMALL = TrainingSettings(max_epochs=5, steps_per_epoch=5, batch_size=64, encoder_width=32, encoder_depth=1)
 WIDTH = 6
@@ -25,7 +27,9 @@ VARIANTS = {
     "simclr, weighed": ("simclr", SimCLRSettings(weigh_duplicates=True)),
     "triplet, batch-hard": ("triplet", TripletSettings(mining=batch_hard)),
     "triplet, semi-hard": ("triplet", TripletSettings(mining=semi_hard)),
+    "triplet, curriculum": ("triplet", TripletSettings(curriculum=Curriculum(start=3, end=1, steps=20))),
     "clip, split": ("clip", CLIPSettings(tower_a=(0, 4))),
+    "clip, weighed": ("clip", CLIPSettings(weigh_duplicates=True)),
     "moco, short queue": ("moco", MoCoSettings(queue_size=32)),
     "swav, two groups": ("swav", SwAVSettings(prototypes=2)),
 }
@@ -166,6 +170,17 @@ def test_only_swav_finds_groups_and_their_prototypes_are_mean_embeddings(variant
     assert to_groups.mean() < np.linalg.norm(embeddings - embeddings.mean(axis=0), axis=1).mean()
 
 
+def test_only_clip_matches_parts_and_those_of_one_record_match_best(variant, trained):
+    if not variant.startswith("clip"):
+        assert trained.matching is None
+        return
+    a, b = np.split(embed(trained.matching, embed(trained.encoder, HELD_OUT)), 2, axis=1)
+    own = (a * b).sum(axis=1)
+    assert own.mean() > (a @ b.T).mean(axis=1).mean()
+    again = encoder_from_state(encoder_state(trained.matching))
+    np.testing.assert_array_equal(embed(again, HELD_OUT), embed(trained.matching, HELD_OUT))
+
+
 def test_each_method_has_its_own_settings_and_refuses_those_of_another():
     for name in METHODS:
         with pytest.raises(UsageError, match="Settings"):
@@ -187,6 +202,42 @@ def test_towers_read_the_columns_that_were_named():
     assert result.encoder.settings["part_a"] == [1, 2, 4, 5]
     halves = pretrain("clip", ROWS, HELD_OUT, column_of, seed=0, settings=SMALL)
     assert halves.encoder.settings["part_a"] == [0, 1, 2]
+
+
+TABLE = [Column("memo", "text", "string"), Column("amount", "numeric", "double"),
+         Column("kind", "categorical", "string"), Column("note", "text", "string")]
+
+
+def part_a(tower_a, columns):
+    result = pretrain("clip", ROWS, HELD_OUT, np.array([0, 1, 1, 2, 3, 3]), seed=0, columns=columns,
+                      settings=replace(SMALL, max_steps=1, method=CLIPSettings(tower_a)))
+    return result.encoder.settings["part_a"]
+
+
+@pytest.mark.parametrize(("tower_a", "inputs"), [
+    (("kind", "memo"), [0, 3]), (("amount", 3), [1, 2, 4, 5]), ((0, "memo"), [0]), (None, [0, 4, 5]),
+])
+def test_towers_read_the_columns_of_these_names_or_the_texts(tower_a, inputs):
+    assert part_a(tower_a, TABLE) == inputs
+
+
+def test_without_both_texts_and_others_the_first_half_is_a_tower():
+    assert part_a(None, TABLE[1:3] * 2) == part_a(None, [TABLE[0]] * 4) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("tower_a", "said"), [
+    (("memos",), "memos"), ((9,), "9"), ((-1,), "-1"), ((), "at least one"), ((0, 1, 2, 3), "at least one"),
+])
+def test_names_that_leave_no_two_towers_are_refused(tower_a, said):
+    with pytest.raises(UsageError, match=said):
+        part_a(tower_a, TABLE)
+
+
+def test_names_need_columns_and_a_tuple():
+    with pytest.raises(UsageError, match="tower_a names"):
+        part_a(("memo",), None)
+    with pytest.raises(UsageError, match="tuple"):
+        CLIPSettings(tower_a="memo")
 
 
 @pytest.mark.parametrize("tower_a", [(), (0, 1, 2, 3, 4, 5), (7,)])

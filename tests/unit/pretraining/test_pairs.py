@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -6,15 +8,23 @@ from anomaly_cl.encoders.tabular import ResidualMLP
 from anomaly_cl.errors import UsageError
 from anomaly_cl.pretraining.fit import Pairs, TrainingSettings, embed, pretrain
 from anomaly_cl.pretraining.module import triplet_loss
-from anomaly_cl.pretraining.pairs import PairedRows, TripletRows, triplets_of
+from anomaly_cl.pretraining.pairs import (
+    PairedRows,
+    TripletRows,
+    evenly_mixed,
+    pairs_among,
+    pairs_of_entities,
+    triplets_of,
+)
 
 SMALL = TrainingSettings(max_steps=60, steps_per_epoch=10, patience=6, batch_size=64, learning_rate=3e-3)
 RNG = np.random.default_rng(0)
 ROWS, HELD_OUT = np.split(RNG.standard_normal((380, 5)).astype(np.float32), [300])
 
 
-def train(method="simclr", pairs=None, seed=0):
-    return pretrain(method, ROWS, HELD_OUT, np.arange(5), seed=seed, settings=SMALL, pairs=pairs)
+def train(method="simclr", pairs=None, seed=0, **options):
+    settings = replace(SMALL, entity_pairs=bool(options))
+    return pretrain(method, ROWS, HELD_OUT, np.arange(5), seed=seed, settings=settings, pairs=pairs, **options)
 
 
 @pytest.mark.parametrize("method", ["simclr", "triplet"])
@@ -78,3 +88,53 @@ def test_tables_that_are_no_pairs_are_refused(columns):
 def test_pairs_of_rows_that_do_not_exist_or_of_one_row_are_refused(left, right):
     with pytest.raises(UsageError, match="300 training rows"):
         train(pairs=Pairs([left], [right], [True]))
+
+
+def test_pairs_among_some_rows_are_places_there():
+    pairs = Pairs([3, 0, 5], [9, 1, 3], [True, True, False])
+    some = pairs_among(pairs, np.array([3, 5, 9]))
+    assert (some.left.tolist(), some.right.tolist(), some.same.tolist()) == ([0, 1], [2, 0], [True, False])
+    assert pairs_among(pairs, np.array([2, 3])) is None
+
+
+def test_each_row_is_paired_with_another_of_its_entity():
+    entities = np.array([3, -1, 0, 3, 3, 0, 7, -1, -1])
+    pairs = pairs_of_entities(entities, np.random.default_rng(0))
+    assert sorted(pairs.left) == sorted(pairs.right) == [0, 2, 3, 4, 5]  # 6 is alone, 1, 7 and 8 are of nobody
+    assert (entities[pairs.left] == entities[pairs.right]).all()
+    assert (pairs.left != pairs.right).all()
+    assert pairs.same.all()
+    following = dict(zip(pairs.left, pairs.right, strict=True))
+    assert following[following[following[0]]] == 0  # the three rows of an entity are one ring
+
+
+@pytest.mark.parametrize("entities", [np.arange(5), np.full(5, -1), np.arange(0)])
+def test_entities_of_one_row_each_have_no_pairs(entities):
+    assert pairs_of_entities(entities, np.random.default_rng(0)) is None
+
+
+def test_short_tables_of_pairs_count_as_much_as_long_ones():
+    few, many = Pairs([0, 1], [2, 3], [True, False]), Pairs(np.arange(9), np.arange(9) + 1, np.ones(9, bool))
+    mixed = evenly_mixed([few, many])
+    assert mixed.left[:8].tolist() == [0, 1] * 4
+    assert mixed.same[:8].tolist() == [True, False] * 4
+    assert mixed.right[8:].tolist() == many.right.tolist()
+    assert evenly_mixed([]) is None
+
+
+def test_rows_of_an_entity_are_pulled_together():
+    entities = np.floor(ROWS[:, 0] * 2).astype(int) - int(np.floor(ROWS[:, 0] * 2).min())
+    same = entities[:, None] == entities
+    ratio = []
+    for options in ({}, {"entities": [entities]}):
+        embeddings = embed(train("triplet", **options).encoder, ROWS)
+        distances = np.linalg.norm(embeddings[:, None] - embeddings, axis=2)
+        ratio.append(distances[same].mean() / distances[~same].mean())
+    assert ratio[1] < 0.95 * ratio[0]
+
+
+def test_entities_are_asked_for_and_each_row_has_one():
+    with pytest.raises(UsageError, match="entity"):
+        pretrain("triplet", ROWS, HELD_OUT, np.arange(5), seed=0, settings=replace(SMALL, entity_pairs=True))
+    with pytest.raises(UsageError, match="300 training rows"):
+        train("triplet", entities=[np.arange(7)])
