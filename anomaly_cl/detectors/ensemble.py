@@ -9,13 +9,15 @@ from typing import Any, Self
 
 import numpy as np
 
+from anomaly_cl.features.table_encoder import SPACES
 from anomaly_cl.scoring.distances import BankHead, DistanceHead, KNNHead, TailHead
-from anomaly_cl.scoring.fusion import MeanSurprise
+from anomaly_cl.scoring.fusion import FusedSurprise
 from anomaly_cl.scoring.mismatch import MismatchHead
 from anomaly_cl.scoring.prototypes import PrototypeHead
 from anomaly_cl.table.split import Roles
 
 EMBEDDING, TAILS = "embedding", "tails"
+METRICS = tuple(f"metric_{space}" for space in SPACES)
 MATCHING, TOWERS = "matching", ("tower_a", "tower_b")  # spaces of CLIP: projections to compare, and each part by itself
 HEADS: dict[str, type[DistanceHead]] = {
     "knn": KNNHead, "tail": TailHead, "mismatch": MismatchHead, "prototypes": PrototypeHead,
@@ -31,28 +33,47 @@ class SpaceHead:
     weight: float = 1.0
 
 
-def default_heads(
-    *, embedded: bool, matched: bool = False, prototypes: np.ndarray | None = None
-) -> dict[str, SpaceHead]:
+@dataclass(frozen=True)
+class Contrasted:
+    """What a pretraining left for heads to measure in.
+
+    embedded: an embedding. metrics: a learned metric in each space, and their weight against raw distances. matched:
+    projections of two parts of a row that can be compared. prototypes: those of groups of normal behaviour.
+    """
+
+    embedded: bool = False
+    metrics: float = 0.0
+    matched: bool = False
+    prototypes: np.ndarray | None = None
+
+
+def default_heads(found: Contrasted) -> dict[str, SpaceHead]:
     """The heads that a table gets: locally scaled kNN in spaces that find different anomalies, and marginal tails.
 
     The tails find single extreme values in tables of few columns; in others they mostly add noise, hence their weight.
-    CLIP's two parts (`matched`) have a head for parts that do not belong together, and one for each part that is rare
-    by itself, which the former cannot see: common parts matched by chance would else look best of all. Groups of normal
-    behaviour have one that measures to their `prototypes`.
+    CLIP's two parts have a head for parts that do not belong together, and one for each part that is rare by itself,
+    which the former cannot see: common parts matched by chance would else look best of all. Groups of normal behaviour
+    have one that measures to their prototypes.
     """
-    spaces = ("standard", "robust", "rank", *((EMBEDDING,) if embedded else ()))
-    heads = {f"knn_{space}": SpaceHead(space, KNNHead(k=5, local_power=0.5)) for space in spaces}
-    if matched:
+    heads = {f"knn_{space}": SpaceHead(space, _knn()) for space in SPACES}
+    if found.embedded:
+        heads[f"knn_{EMBEDDING}"] = SpaceHead(EMBEDDING, _knn())
+    if found.metrics > 0:
+        heads |= {f"knn_{space}": SpaceHead(space, _knn(), weight=found.metrics) for space in METRICS}
+    if found.matched:
         heads["mismatch"] = SpaceHead(MATCHING, MismatchHead())
-        heads |= {f"knn_{tower}": SpaceHead(tower, KNNHead(k=5, local_power=0.5), weight=0.5) for tower in TOWERS}
-    if prototypes is not None:
-        heads["prototypes"] = SpaceHead(EMBEDDING, PrototypeHead(prototypes))
+        heads |= {f"knn_{tower}": SpaceHead(tower, _knn(), weight=0.5) for tower in TOWERS}
+    if found.prototypes is not None:
+        heads["prototypes"] = SpaceHead(EMBEDDING, PrototypeHead(found.prototypes))
     return heads | {"tails": SpaceHead(TAILS, TailHead(), weight=0.25)}
 
 
+def _knn() -> KNNHead:
+    return KNNHead(k=5, local_power=0.5)
+
+
 class HeadEnsemble:
-    """Distance heads and the surprise of each; the score is their weighted mean.
+    """Distance heads and the surprise of each; the score is their weighted root mean square.
 
     A head that can leave its own rows out keeps all rows of the bank as reference and loses none to its surprise; any
     other head is fitted on reference rows alone, and takes its surprise from held-out rows.
@@ -77,7 +98,7 @@ class HeadEnsemble:
                 head.fit(rows[roles.reference], *((two_sided,) if spec.space == TAILS else ()))
                 distances[name] = head.distances(rows[roles.held_out])
             self.fitted_[name] = SpaceHead(spec.space, head, spec.weight)
-        self.fusion_ = MeanSurprise().fit(distances, {name: spec.weight for name, spec in self.heads.items()})
+        self.fusion_ = FusedSurprise(power=2).fit(distances, {name: spec.weight for name, spec in self.heads.items()})
         return self
 
     def score(self, spaces: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -118,7 +139,7 @@ class HeadEnsemble:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
-        fusion = MeanSurprise.from_state(state["fusion"])
+        fusion = FusedSurprise.from_state(state["fusion"])
         fitted = {name: SpaceHead(head["space"], HEADS[head["kind"]].from_state(head["head"]), fusion.weights_[name])
                   for name, head in state["heads"].items()}
         ensemble = cls(fitted)

@@ -14,7 +14,7 @@ from anomaly_cl.encoders.state import encoder_from_state, encoder_state
 from anomaly_cl.errors import InputError
 from anomaly_cl.features.table_encoder import EncodedRows
 from anomaly_cl.scoring.confirmed import LikeConfirmedHead, NearConfirmedHead
-from anomaly_cl.scoring.fusion import MeanSurprise
+from anomaly_cl.scoring.fusion import FusedSurprise
 from anomaly_cl.table.split import Roles
 
 SPACE = "rank"  # what the encoder reads: of the three spaces the one in which confirmed anomalies led furthest
@@ -98,7 +98,7 @@ class Refinement:
         self.like_ = LikeConfirmedHead(anomalies.evidence).fit(np.concatenate([part.evidence for part in parts]))
         n_anomalies = int(is_anomaly.sum())
         weights = {NEAR: 1.0, LIKE: n_anomalies / (n_anomalies + LABELS_FOR_HALF)}
-        self.fusion_ = MeanSurprise().fit(self._distances(held_out), weights)
+        self.fusion_ = FusedSurprise().fit(self._distances(held_out), weights)
         return self
 
     def __call__(self, rows: Measured) -> np.ndarray:
@@ -122,5 +122,5 @@ class Refinement:
         refinement.network_ = encoder_from_state(state["network"])
         refinement.near_ = NearConfirmedHead.from_state(state["near"])
         refinement.like_ = LikeConfirmedHead.from_state(state["like"])
-        refinement.fusion_ = MeanSurprise.from_state(state["fusion"])
+        refinement.fusion_ = FusedSurprise.from_state(state["fusion"])
         return refinement

@@ -12,20 +12,24 @@ import pyarrow as pa
 from anomaly_cl.detectors.ensemble import (
     EMBEDDING,
     MATCHING,
+    METRICS,
     TAILS,
     TOWERS,
+    Contrasted,
     HeadEnsemble,
     SpaceHead,
     default_heads,
 )
 from anomaly_cl.detectors.refinement import Confirmed, Measured, Refinement
 from anomaly_cl.encoders.embed import embed
+from anomaly_cl.encoders.metrics import SpaceMetrics
 from anomaly_cl.encoders.state import encoder_from_state, encoder_state, matched_parts_from_state
 from anomaly_cl.errors import UsageError
-from anomaly_cl.features.table_encoder import EncodedRows, TableEncoder
+from anomaly_cl.features.table_encoder import SPACES, EncodedRows, TableEncoder
 from anomaly_cl.pretraining.pairs import Pairs, pairs_among
 from anomaly_cl.pretraining.settings import TrainingSettings
 from anomaly_cl.schema import Role, Schema
+from anomaly_cl.scoring.dependence import contrast_weight
 from anomaly_cl.scoring.distances import DistanceHead
 from anomaly_cl.table.split import Roles
 
@@ -49,11 +53,9 @@ class Recipe:
     pairs: Pairs | None = None
     confirmed: Confirmed | None = None
 
-    def heads(
-        self, *, embedded: bool, matched: bool = False, prototypes: np.ndarray | None = None
-    ) -> dict[str, SpaceHead]:
+    def heads(self, found: Contrasted) -> dict[str, SpaceHead]:
         """The default heads and the extra ones; UsageError if a name is taken twice."""
-        heads = default_heads(embedded=embedded, matched=matched, prototypes=prototypes)
+        heads = default_heads(found)
         extra = {name: SpaceHead("standard", head) for name, head in self.extra_heads.items()}
         if twice := sorted(set(heads) & set(extra)):
             raise UsageError(f"extra heads need names other than {sorted(heads)}", f"found {twice}", "rename them")
@@ -85,9 +87,8 @@ class RowScorer:
         self.bank_positions_ = np.arange(len(encoded))
         if len(encoded) > recipe.bank_rows:
             self.bank_positions_ = _drawn(roles, recipe.bank_rows, bank)
-        heads = recipe.heads(embedded=self.network_ is not None, matched=self.matching_ is not None,
-                             prototypes=self.prototypes_)
         in_bank, within = encoded.take(self.bank_positions_), _within(roles, self.bank_positions_)
+        heads = recipe.heads(self._contrasted(encoded.take(roles.learned)))
         self.ensemble_ = HeadEnsemble(heads).fit(self.spaces(in_bank), within, self.encoder_.two_sided_)
         self.refinement_ = None
         if recipe.confirmed:
@@ -120,7 +121,7 @@ class RowScorer:
 
     def embed(self, encoded: EncodedRows) -> np.ndarray:
         """Embeddings (rows, d) float32, not length-normalised; without pretraining, the encoder's input."""
-        rows = encoded.spaces[INPUT_SPACE]
+        rows = self._network_input(encoded)
         return rows if self.network_ is None else embed(self.network_, rows)
 
     def groups(self, table: pa.Table) -> np.ndarray:
@@ -131,6 +132,8 @@ class RowScorer:
     def spaces(self, encoded: EncodedRows) -> dict[str, np.ndarray]:
         """What the heads measure in: {space: (rows, width)}."""
         spaces = {**encoded.spaces, TAILS: encoded.tails}
+        if isinstance(self.network_, SpaceMetrics):
+            return spaces | dict(zip(METRICS, np.split(self.embed(encoded), len(METRICS), axis=1), strict=True))
         if self.network_ is not None:
             spaces[EMBEDDING] = self.embed(encoded)
         if self.matching_ is not None:
@@ -181,25 +184,44 @@ class RowScorer:
     def _refined(self, rows: Measured) -> np.ndarray:
         return rows.fused if self.refinement_ is None else self.refinement_(rows)
 
+    def _network_input(self, encoded: EncodedRows) -> np.ndarray:
+        return side_by_side(encoded) if isinstance(self.network_, SpaceMetrics) else encoded.spaces[INPUT_SPACE]
+
+    def _contrasted(self, learned: EncodedRows) -> Contrasted:
+        if isinstance(self.network_, SpaceMetrics):
+            return Contrasted(metrics=contrast_weight(learned.spaces["rank"]))
+        return Contrasted(self.network_ is not None, matched=self.matching_ is not None, prototypes=self.prototypes_)
+
     def _pretrain(self, encoded: EncodedRows, table: pa.Table, roles: Roles, recipe: Recipe, seed: int) -> None:
         self.network_, self.history_, self.untrained_because_ = None, [], ""
         self.matching_, self.prototypes_ = None, None
         if recipe.pretraining == NO_PRETRAINING:
             return
-        from anomaly_cl.pretraining.fit import pretrain  # Lightning takes seconds to import; scoring needs none of it
+        # Lightning takes seconds to import; scoring needs none of it
+        from anomaly_cl.pretraining.fit import METHODS, pretrain
 
-        schema = self.encoder_.schema
+        schema, method = self.encoder_.schema, METHODS[recipe.pretraining]
+        trained = roles.reference if method.stops_early else roles.learned
+        rows = side_by_side(encoded) if method.in_all_spaces else encoded.spaces[INPUT_SPACE]
         result = pretrain(
-            recipe.pretraining, encoded.spaces[INPUT_SPACE][roles.reference],
-            encoded.spaces[INPUT_SPACE][roles.held_out], self.encoder_.column_of_, seed=seed, settings=recipe.training,
-            columns=schema.learned, pairs=recipe.pairs and pairs_among(recipe.pairs, roles.reference),
-            entities=[_numbers(table.column(column.name).take(pa.array(roles.reference)))
+            recipe.pretraining, rows[trained], rows[roles.held_out],
+            np.tile(self.encoder_.column_of_, rows.shape[1] // len(self.encoder_.column_of_)), seed=seed,
+            settings=recipe.training, columns=schema.learned,
+            pairs=recipe.pairs and pairs_among(recipe.pairs, trained),
+            entities=[_numbers(table.column(column.name).take(pa.array(trained)))
                       for column in schema.with_role(Role.ENTITY)] if recipe.training.entity_pairs else (),
             trainer_options=recipe.trainer_options,
         )
-        self.network_, self.history_ = result.encoder, result.history
-        self.untrained_because_ = result.untrained_because
+        self.history_, self.untrained_because_ = result.history, result.untrained_because
+        if method.in_all_spaces and self.untrained_because_:
+            return  # metrics that learned nothing are the raw distances, which have heads already
+        self.network_ = result.encoder
         self.matching_, self.prototypes_ = result.matching, result.prototypes
+
+
+def side_by_side(encoded: EncodedRows) -> np.ndarray:
+    """The rows of all spaces in one matrix (rows, spaces * width)."""
+    return np.concatenate([encoded.spaces[space] for space in SPACES], axis=1)
 
 
 def _numbers(values: pa.ChunkedArray) -> np.ndarray:

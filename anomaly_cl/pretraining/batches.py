@@ -13,9 +13,10 @@ from anomaly_cl.pretraining.pairs import PairedRows, Pairs
 
 
 class Batch(NamedTuple):
-    """Rows (n, width), and those of pairs that the user gave, if any."""
+    """Rows (n, width), their positions (n,) among all, and the rows of pairs that the user gave, if any."""
 
     rows: Tensor
+    positions: Tensor
     pairs: PairedRows | None = None
 
 
@@ -62,7 +63,7 @@ class Rows(Dataset[Batch]):
         self.rows = rows
 
     def __getitem__(self, index: Tensor) -> Batch:
-        return Batch(self.rows[index])
+        return Batch(self.rows[index], index)
 
 
 class RowsWithPairs(Dataset[Batch]):
@@ -76,7 +77,7 @@ class RowsWithPairs(Dataset[Batch]):
     def __getitem__(self, index: tuple[Tensor, Tensor]) -> Batch:
         of_rows, of_pairs = index
         left, right = (self.rows[side[of_pairs]] for side in (self.left, self.right))
-        return Batch(self.rows[of_rows], PairedRows(left, right, self.same[of_pairs]))
+        return Batch(self.rows[of_rows], of_rows, PairedRows(left, right, self.same[of_pairs]))
 
 
 def training_loader(

@@ -75,7 +75,8 @@ class CLIP(ContrastiveModule):
         part_a = torch.nonzero(torch.isin(column_of, torch.tensor(chosen, dtype=torch.long))).squeeze(1).tolist()
         encoder = TwoTowers(len(column_of), part_a, settings.embedding_size, settings.encoder_width,
                             settings.encoder_depth, seed)
-        return cls(encoder, settings.temperature or 0.2, settings.learning_rate, settings.weight_decay, seed, own)
+        return cls(encoder, settings.temperature or 0.2, settings.learning_rate or cls.default_rate,
+                   settings.weight_decay, seed, own)
 
     @property
     def matching(self) -> MatchedParts:

@@ -53,8 +53,8 @@ class FewLabels(ContrastiveModule):
     @classmethod
     def from_settings(cls, column_of: Tensor, settings: TrainingSettings, seed: int) -> Self:
         anomalies = torch.tensor(settings.of_method(FewLabelsSettings).anomalies, dtype=torch.float32)
-        return cls(residual_encoder(len(column_of), settings, seed), anomalies, settings.learning_rate,
-                   settings.weight_decay, seed)
+        return cls(residual_encoder(len(column_of), settings, seed), anomalies,
+                   settings.learning_rate or cls.default_rate, settings.weight_decay, seed)
 
     def prepare(self, rows: Tensor, generator: torch.Generator) -> None:
         """Keep a bank of normal rows, and which of them are near to each anomaly."""

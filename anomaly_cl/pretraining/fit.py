@@ -30,6 +30,7 @@ from anomaly_cl.pretraining.collapse import PROBE_ROWS, check_not_collapsed
 from anomaly_cl.pretraining.few_labels import SHORT, FewLabels, FewLabelsSettings
 from anomaly_cl.pretraining.moco import MoCo
 from anomaly_cl.pretraining.module import ContrastiveModule, residual_encoder
+from anomaly_cl.pretraining.neighbours import Neighbours
 from anomaly_cl.pretraining.pairs import Pairs, evenly_mixed, pairs_of_entities
 from anomaly_cl.pretraining.settings import FEWEST_ROWS, TrainingSettings
 from anomaly_cl.pretraining.simclr import SimCLR
@@ -43,9 +44,10 @@ __all__ = [
 ]
 
 METHODS: dict[str, type[ContrastiveModule]] = {
-    "simclr": SimCLR, "moco": MoCo, "swav": SwAV, "triplet": Triplet, "clip": CLIP,
+    "neighbours": Neighbours, "simclr": SimCLR, "moco": MoCo, "swav": SwAV, "triplet": Triplet, "clip": CLIP,
 }
 OWN_OPTIONS = ("max_epochs", "max_steps")
+WATCHED = 256  # held-out rows that a training is followed by, where they decide nothing
 METRICS = ("train_loss", "val_loss", "rank", "spread")
 
 
@@ -135,7 +137,8 @@ def _contrast(
     trainer_options: Mapping[str, Any],
 ) -> PretrainResult:
     training, validation = _checked(rows, held_out, column_of)
-    settings = replace(settings, max_steps=settings.max_steps or kind.default_steps)
+    settings = replace(settings, max_steps=kind.steps_for(settings, training.shape[1]))
+    batch_size = settings.batch_size or kind.default_batch
     settings = settings if columns is None else kind.for_columns(settings, columns)
     weight_seed, view_seed, order_seed, prepare_seed, pair_seed = _child_seeds(seed, 5)
     if settings.entity_pairs and not entities:
@@ -145,7 +148,7 @@ def _contrast(
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(weight_seed)
         record = _Record()
-        trainer = _trainer(settings, record, trainer_options)
+        trainer = _trainer(settings, [record, *_stopping(kind, settings)], trainer_options)
         reason = _nothing_to_contrast(training, validation, column_of, kind.least_columns)
         if reason:
             untrained = residual_encoder(training.shape[1], settings, view_seed)
@@ -155,19 +158,22 @@ def _contrast(
         with _quiet():
             trainer.fit(
                 module,
-                training_loader(training, settings.batch_size, settings.epoch_steps, order_seed, known),
-                validation_loader(_evenly_spaced(validation, settings.held_out_rows), settings.batch_size),
+                training_loader(training, batch_size, settings.epoch_steps, order_seed, known),
+                validation_loader(_evenly_spaced(validation, settings.held_out_rows if kind.stops_early else WATCHED),
+                                  batch_size),
             )
     if not record.history:
         raise UsageError("training must end at least one epoch, in this process", f"none ended with {trainer_options}",
                          "choose another strategy, or give it more time")
     _check_finite(record.history)
-    module.load_state_dict(record.best_state)
-    encoder = module.encoder.cpu().eval()
+    if kind.stops_early:
+        module.load_state_dict(record.best_state)
+    encoder = module.trained_encoder.cpu().eval()
     probe = _evenly_spaced(validation, PROBE_ROWS)
     check_not_collapsed(probe, torch.from_numpy(embed(encoder, probe.numpy())))
     matching = module.matching
-    return PretrainResult(encoder, record.history, record.best_epoch, prototypes=_prototypes(module.cpu(), training),
+    return PretrainResult(encoder, record.history, record.best_epoch if kind.stops_early else None,
+                          prototypes=_prototypes(module.cpu(), training),
                           matching=None if matching is None else matching.cpu().eval())
 
 
@@ -190,14 +196,17 @@ class _Record(Callback):
             self.best_epoch, self.best_state = trainer.current_epoch, copy.deepcopy(pl_module.state_dict())
 
 
-def _trainer(settings: TrainingSettings, record: _Record, options: Mapping[str, Any]) -> pl.Trainer:
+def _stopping(kind: type[ContrastiveModule], settings: TrainingSettings) -> list[Callback]:
+    return [EarlyStopping("val_loss", patience=settings.patience)] if kind.stops_early else []
+
+
+def _trainer(settings: TrainingSettings, own: Sequence[Callback], options: Mapping[str, Any]) -> pl.Trainer:
     unknown = sorted(set(options) - set(signature(pl.Trainer).parameters))
-    own = sorted(set(options) & set(OWN_OPTIONS))
-    if unknown or own:
+    reserved = sorted(set(options) & set(OWN_OPTIONS))
+    if unknown or reserved:
         raise UsageError(f"trainer options are arguments of pytorch_lightning.Trainer other than {list(OWN_OPTIONS)}",
-                         f"found {unknown + own}", "correct the name, or use TrainingSettings")
+                         f"found {unknown + reserved}", "correct the name, or use TrainingSettings")
     given = options.get("callbacks") or []
-    stopping = EarlyStopping("val_loss", patience=settings.patience)
     defaults = {
         "devices": 1, "logger": False, "enable_checkpointing": False, "enable_model_summary": False,
         "enable_progress_bar": False, "num_sanity_val_steps": 0, "gradient_clip_val": 1.0,
@@ -205,7 +214,7 @@ def _trainer(settings: TrainingSettings, record: _Record, options: Mapping[str, 
     }
     own_options = {
         "max_epochs": settings.epochs,
-        "callbacks": [*(given if isinstance(given, Sequence) else [given]), record, stopping],
+        "callbacks": [*(given if isinstance(given, Sequence) else [given]), *own],
     }
     try:
         with _quiet():

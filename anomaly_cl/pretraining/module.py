@@ -28,11 +28,17 @@ class ContrastiveModule(pl.LightningModule):
     are drawn from generators of the module's own, seeded by `seed`: a running one for training, and for validation one
     that starts anew each epoch, so that its losses can be compared. Pairs that the user gave add a loss of their own.
 
-    `default_steps` is how long a method trains if the settings leave it open; with fewer than `least_columns` columns
-    it has nothing to contrast.
+    `default_steps`, `default_rate` and `default_batch` are steps, learning rate and batch size where the settings leave
+    them open. With fewer than `least_columns` columns a method has nothing to contrast. One that is `in_all_spaces`
+    reads the rows of all spaces side by side, others those of one. One that does not stop early (`stops_early`) trains
+    on held-out rows too, since they then decide nothing, and ends with its `trained_encoder` after the last step.
     """
 
     default_steps: ClassVar[int] = 100
+    default_rate: ClassVar[float] = 1e-3
+    default_batch: ClassVar[int] = 256
+    in_all_spaces: ClassVar[bool] = False
+    stops_early: ClassVar[bool] = True
     least_columns: ClassVar[int] = 1
     encoder: Encoder
 
@@ -47,6 +53,11 @@ class ContrastiveModule(pl.LightningModule):
         return settings
 
     @classmethod
+    def steps_for(cls, settings: TrainingSettings, width: int) -> int:
+        """The most steps of training on rows of this width."""
+        return settings.max_steps or cls.default_steps
+
+    @classmethod
     @abstractmethod
     def from_settings(cls, column_of: Tensor, settings: TrainingSettings, seed: int) -> Self:
         """Build encoder and method for rows whose outputs belong to the input columns `column_of` (width,)."""
@@ -57,6 +68,15 @@ class ContrastiveModule(pl.LightningModule):
 
     def prepare(self, rows: Tensor, generator: torch.Generator) -> None:
         """Look at all training rows (n, width) once before training: a method that keeps some of them does it here."""
+
+    def batch_loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """The scalar loss of a training batch, but for its pairs."""
+        return self.contrastive_loss(batch.rows, generator)
+
+    @property
+    def trained_encoder(self) -> Encoder:
+        """The encoder that training ended with."""
+        return self.encoder
 
     @property
     def matching(self) -> MatchedParts | None:
@@ -75,11 +95,11 @@ class ContrastiveModule(pl.LightningModule):
         self._views_of_training = torch.Generator().manual_seed(self.seed + self.global_rank)
 
     def training_step(self, batch: Batch) -> Tensor:
-        rows, pairs = batch
-        loss = self.contrastive_loss(rows, self._views_of_training)
-        if pairs is not None:
-            loss = loss + self.pair_loss(pairs, rows, self._views_of_training)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True, batch_size=len(rows))
+        loss = self.batch_loss(batch, self._views_of_training)
+        if batch.pairs is not None:
+            loss = loss + self.pair_loss(batch.pairs, batch.rows, self._views_of_training)
+        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True,
+                 batch_size=len(batch.rows))
         return loss
 
     def on_validation_epoch_start(self) -> None:

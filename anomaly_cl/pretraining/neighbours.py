@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor
@@ -111,7 +111,7 @@ class Neighbours(ContrastiveModule):
 
     @property
     def trained_encoder(self) -> Encoder:
-        return self.average.module if self.average.n_averaged else self.encoder
+        return cast(Encoder, self.average.module) if self.average.n_averaged else self.encoder
 
     def _ratio_loss(self, rows: Tensor, positions: Tensor | None, generator: torch.Generator) -> Tensor:
         """The loss of rows (n, width), which stand at these positions of the bank or, if None, not in it."""

@@ -19,7 +19,7 @@ class TrainingSettings:
     """Settings of `pretrain`; the defaults fit a CPU. Raises UsageError for values that cannot be meant.
 
     What is None is left to the method. `method` holds what only one method has: `SimCLRSettings`, `MoCoSettings`,
-    `SwAVSettings`, `TripletSettings` or `CLIPSettings`.
+    `SwAVSettings`, `TripletSettings`, `CLIPSettings` or `NeighboursSettings`.
 
     An epoch is `steps_per_epoch` batches, whatever the number of rows, so that patience and history mean the same for a
     hundred rows and for a million. Training ends after `max_epochs`, or after the last whole epoch within `max_steps`,
@@ -35,8 +35,8 @@ class TrainingSettings:
     max_steps: int | None = None
     steps_per_epoch: int = 10
     patience: int = 3
-    batch_size: int = 256
-    learning_rate: float = 1e-3
+    batch_size: int | None = None
+    learning_rate: float | None = None
     weight_decay: float = 1e-4
     temperature: float | None = None
     views: tuple[View, View] | None = None

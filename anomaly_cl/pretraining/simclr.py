@@ -49,7 +49,7 @@ class SimCLR(ContrastiveModule):
     @classmethod
     def from_settings(cls, column_of: Tensor, settings: TrainingSettings, seed: int) -> Self:
         return cls(residual_encoder(len(column_of), settings, seed), column_of, settings.views or SCARF_VIEWS,
-                   settings.temperature or 1.0, settings.learning_rate, settings.weight_decay, seed,
+                   settings.temperature or 1.0, settings.learning_rate or cls.default_rate, settings.weight_decay, seed,
                    settings.of_method(SimCLRSettings))
 
     def contrastive_loss(self, rows: Tensor, generator: torch.Generator) -> Tensor:

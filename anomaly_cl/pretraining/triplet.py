@@ -76,7 +76,8 @@ class Triplet(ContrastiveModule):
     @classmethod
     def from_settings(cls, column_of: Tensor, settings: TrainingSettings, seed: int) -> Self:
         return cls(residual_encoder(len(column_of), settings, seed), column_of, settings.views or SCARF_VIEWS,
-                   settings.learning_rate, settings.weight_decay, seed, settings.of_method(TripletSettings))
+                   settings.learning_rate or cls.default_rate, settings.weight_decay, seed,
+                   settings.of_method(TripletSettings))
 
     def prepare(self, rows: Tensor, generator: torch.Generator) -> None:
         """Keep the bank, and the near rows of each of its rows."""

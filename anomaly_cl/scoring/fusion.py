@@ -92,14 +92,23 @@ def _tail(sample: np.ndarray, unit: float) -> tuple[float, GeneralisedPareto]:
     return float(sample[-1]), GeneralisedPareto(0.0, unit)
 
 
-class MeanSurprise:
-    """The weighted mean over heads of their surprises."""
+class FusedSurprise:
+    """The weighted power mean over heads of their surprises: at power 1 the mean, at 2 the root mean square.
+
+    The higher the power, the more a head counts that is very surprised where others are not. On 63 public sets the root
+    mean square ranked somewhat better than the mean, and powers below 1 worse.
+    """
+
+    def __init__(self, power: float = 1.0):
+        self.power = power
 
     def fit(self, distances: Mapping[str, ArrayLike], weights: Mapping[str, float] | None = None) -> Self:
         """Learn each head's curve from its distances {head: (rows,)} of normal rows that it did not learn from.
 
         `weights` {head: above 0}, 1 where not given, are relative.
         """
+        if not self.power > 0:
+            raise UsageError("the power of a mean is above 0", f"it is {self.power}", "use for example 2")
         if not distances:
             raise InputError("fusion needs at least one head", "none is given", "give {name: distances}")
         self.heads_ = {name: Surprise().fit(distances[name]) for name in sorted(distances)}
@@ -121,18 +130,18 @@ class MeanSurprise:
         return self.mean(self.per_head(distances))
 
     def mean(self, surprises: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Weighted mean (rows,) of the surprise of each head {head: (rows,)}."""
+        """Weighted power mean (rows,) of the surprise of each head {head: (rows,)}."""
         # added head by head in the order of names: np.mean may add in another order for a single row
-        weighted = (self.weights_[name] * surprises[name] for name in self.heads_)
-        return sum(weighted, start=np.zeros(())) / sum(self.weights_.values())
+        weighted = (self.weights_[name] * surprises[name] ** self.power for name in self.heads_)
+        return (sum(weighted, start=np.zeros(())) / sum(self.weights_.values())) ** (1 / self.power)
 
     def to_state(self) -> dict[str, Any]:
         heads = {name: surprise.to_state() for name, surprise in self.heads_.items()}
-        return {"heads": heads, "weights": self.weights_}
+        return {"power": self.power, "heads": heads, "weights": self.weights_}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
-        fused = cls()
+        fused = cls(state["power"])
         fused.heads_ = {name: Surprise.from_state(state["heads"][name]) for name in sorted(state["heads"])}
         fused.weights_ = {name: float(state["weights"][name]) for name in fused.heads_}
         return fused

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from anomaly_cl.detectors.adapters import benchmark_detector
-from anomaly_cl.detectors.ensemble import EMBEDDING, SpaceHead, default_heads
+from anomaly_cl.detectors.ensemble import Contrasted, SpaceHead, default_heads
 from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe
 from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.pretraining.fit import METHODS
@@ -23,8 +22,8 @@ class ChosenRecipe(Recipe):
 
     keep: frozenset[str] = frozenset()
 
-    def heads(self, **found: Any) -> dict[str, SpaceHead]:
-        return {name: head for name, head in super().heads(**found).items() if name in self.keep}
+    def heads(self, found: Contrasted) -> dict[str, SpaceHead]:
+        return {name: head for name, head in super().heads(found).items() if name in self.keep}
 
 
 class ChosenHeads(TabularDetector):
@@ -42,8 +41,8 @@ class ChosenHeads(TabularDetector):
 
 def our_models() -> dict[str, Callable[[int], TabularDetector]]:
     """Makers {name: from a seed}: the default; each pretraining, fused and alone; no contrast; each head alone."""
-    plain = {name for name, head in default_heads(embedded=True).items() if head.space != EMBEDDING}
-    contrastive = set(default_heads(embedded=True, matched=True, prototypes=np.zeros((1, 1)))) - plain
+    plain = set(default_heads(Contrasted()))
+    contrastive = set(default_heads(Contrasted(True, 1.0, True, np.zeros((1, 1))))) - plain
     makers: dict[str, Callable[[int], TabularDetector]] = {
         OURS: benchmark_detector,
         f"{OURS}-without-contrast": partial(chosen_heads, None, sorted(plain)),

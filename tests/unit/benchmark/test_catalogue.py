@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
 
-from anomaly_cl.detectors.ensemble import default_heads
+from anomaly_cl.detectors.ensemble import Contrasted, default_heads
 from anomaly_cl.errors import UsageError
 from anomaly_cl.pretraining.fit import METHODS
 from apps.benchmark.models import Standardised, choose, models, peers, source_digest
@@ -19,7 +19,7 @@ SLOW = {"LUNAR", "DIF", "ICL", "NeuTraL", "SLAD"}  # as they train for long; our
 def test_ablations_follow_the_methods_and_heads_of_the_package() -> None:
     names = set(models())
     assert {"ours", "ours-none", "ours-without-contrast"} <= names
-    assert {f"ours-{head}" for head in default_heads(embedded=False)} <= names
+    assert {f"ours-{head}" for head in default_heads(Contrasted())} <= names
     for method in METHODS:
         assert {f"ours-{method}", f"ours-{method}-alone"} <= names
 
@@ -53,7 +53,7 @@ def heads_of(name: str) -> set[str]:
 
 
 def test_ablations_have_the_heads_they_name() -> None:
-    every, plain = set(default_heads(embedded=True)), set(default_heads(embedded=False))
+    every, plain = set(default_heads(Contrasted(embedded=True))), set(default_heads(Contrasted()))
     assert heads_of("ours-without-contrast") == plain
     assert heads_of("ours-simclr-alone") == every - plain
     head = min(plain)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from anomaly_cl.detectors.ensemble import HeadEnsemble, SpaceHead, default_heads
+from anomaly_cl.detectors.ensemble import Contrasted, HeadEnsemble, SpaceHead, default_heads
 from anomaly_cl.scoring.distances import KNNHead, TailHead
 from anomaly_cl.scoring.fusion import Surprise
 from anomaly_cl.table.split import Roles
@@ -15,7 +15,7 @@ def _roles(n_rows, n_held_out, n_calibration=0):
 
 
 def _fitted(rows, roles):
-    return HeadEnsemble(default_heads(embedded=False)).fit(_spaces(rows), roles, np.ones(rows.shape[1], bool))
+    return HeadEnsemble(default_heads(Contrasted())).fit(_spaces(rows), roles, np.ones(rows.shape[1], bool))
 
 
 def test_the_score_is_the_mean_of_surprises_by_hand():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from anomaly_cl.errors import InputError, UsageError
-from anomaly_cl.scoring.fusion import MeanSurprise, Surprise
+from anomaly_cl.scoring.fusion import FusedSurprise, Surprise
 
 ANY = st.floats(-1e150, 1e150, allow_nan=False)
 SAMPLES = st.one_of(
@@ -92,7 +92,7 @@ def test_the_mean_is_taken_over_heads_row_by_row():
     names = [f"head {i}" for i in range(11)]
     held_out = {name: rng.exponential(size=200) for name in names}
     rows = {name: rng.exponential(size=50) * 3 for name in names}
-    fused = MeanSurprise().fit(held_out)
+    fused = FusedSurprise().fit(held_out)
     whole, parts = fused(rows), fused.per_head(rows)
     assert_array_equal(parts["head 3"], Surprise().fit(held_out["head 3"])(rows["head 3"]))
     assert_allclose(whole, np.mean(list(parts.values()), axis=0))
@@ -101,41 +101,41 @@ def test_the_mean_is_taken_over_heads_row_by_row():
     assert_array_equal(fused(backwards), whole)
     state = fused.to_state()
     state["heads"] = {name: state["heads"][name] for name in reversed(names)}
-    assert_array_equal(MeanSurprise.from_state(state)(rows), whole)
+    assert_array_equal(FusedSurprise.from_state(state)(rows), whole)
 
 
 def test_heads_in_other_units_weigh_the_same():
     rng = np.random.default_rng(0)
     a, b = rng.exponential(size=(2, 300))
-    one = MeanSurprise().fit({"a": a, "b": b})
-    other = MeanSurprise().fit({"a": a * 1000, "b": b})
+    one = FusedSurprise().fit({"a": a, "b": b})
+    other = FusedSurprise().fit({"a": a * 1000, "b": b})
     assert_allclose(other({"a": a * 2000, "b": b}), one({"a": a * 2, "b": b}))
 
 
 def test_fusion_refuses_what_it_cannot_fuse():
-    fused = MeanSurprise().fit({"a": [1.0, 2.0], "b": [1.0, 2.0]})
+    fused = FusedSurprise().fit({"a": [1.0, 2.0], "b": [1.0, 2.0]})
     for bad in ({"a": [1.0]}, {"a": [1.0], "c": [1.0]}, {"a": [1.0], "b": [1.0, 2.0]}, {"a": [1.0], "b": [np.nan]}):
         with pytest.raises(InputError):
             fused(bad)
     for bad in ({}, {"a": []}, {"a": [np.inf]}):
         with pytest.raises(InputError):
-            MeanSurprise().fit(bad)
+            FusedSurprise().fit(bad)
 
 
 def test_weights_are_relative():
     rng = np.random.default_rng(0)
     known, new = ({"a": rng.exponential(size=50), "b": rng.exponential(size=50)} for _ in range(2))
-    fused = MeanSurprise().fit(known, {"a": 3.0})
+    fused = FusedSurprise().fit(known, {"a": 3.0})
     parts = fused.per_head(new)
     assert_allclose(fused(new), (3 * parts["a"] + parts["b"]) / 4)
-    assert_allclose(MeanSurprise().fit(known, {"a": 6.0, "b": 2.0})(new), fused(new))
-    assert_allclose(MeanSurprise.from_state(fused.to_state())(new), fused(new))
+    assert_allclose(FusedSurprise().fit(known, {"a": 6.0, "b": 2.0})(new), fused(new))
+    assert_allclose(FusedSurprise.from_state(fused.to_state())(new), fused(new))
     for bad in (0.0, -1.0, np.nan, np.inf):
         with pytest.raises(UsageError):
-            MeanSurprise().fit(known, {"a": bad})
+            FusedSurprise().fit(known, {"a": bad})
 
 
 def test_heads_may_learn_their_surprise_from_different_rows():
-    fused = MeanSurprise().fit({"a": [1.0, 2.0, 3.0], "b": [1.0, 2.0]})
+    fused = FusedSurprise().fit({"a": [1.0, 2.0, 3.0], "b": [1.0, 2.0]})
     apart = Surprise().fit([1.0, 2.0, 3.0])([2.5]) + Surprise().fit([1.0, 2.0])([0.5])
     assert_allclose(fused({"a": [2.5], "b": [0.5]}), apart / 2)
