@@ -33,7 +33,7 @@ def fit(
     )] = None,
     where: Where = None,
     pretraining: Annotated[str, typer.Option(
-        metavar="NAME", help="simclr, moco, swav, triplet, clip, or none.")] = "simclr",
+        metavar="NAME", help="neighbours, simclr, moco, swav, triplet, clip, or none.")] = "neighbours",
     pairs: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Pairs of rows known to be alike or not; three columns: key, key, same or different.",
     )] = None,

@@ -31,7 +31,7 @@ class SklearnDetector(OutlierMixin, BaseEstimator):
     """
 
     def __init__(
-        self, pretraining: str = "simclr", *, alpha: float = 0.05, random_state: int = 0,
+        self, pretraining: str = "neighbours", *, alpha: float = 0.05, random_state: int = 0,
         training: TrainingSettings | None = None, calibration: str | CalibrationPlan = "auto",
     ):
         self.pretraining = pretraining
@@ -78,7 +78,7 @@ class PyODDetector(BaseDetector):
     """
 
     def __init__(
-        self, contamination: float = 0.1, pretraining: str = "simclr", random_state: int = 0,
+        self, contamination: float = 0.1, pretraining: str = "neighbours", random_state: int = 0,
         training: TrainingSettings | None = None, calibration: str | CalibrationPlan = "auto",
     ):
         super().__init__()  # which would check the contamination here; an estimator checks in fit

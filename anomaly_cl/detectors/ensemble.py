@@ -65,7 +65,7 @@ def default_heads(found: Contrasted) -> dict[str, SpaceHead]:
         heads |= {f"knn_{tower}": SpaceHead(tower, _knn(), weight=0.5) for tower in TOWERS}
     if found.prototypes is not None:
         heads["prototypes"] = SpaceHead(EMBEDDING, PrototypeHead(found.prototypes))
-    return heads | {"tails": SpaceHead(TAILS, TailHead(), weight=0.25)}
+    return heads | {"tails": SpaceHead(TAILS, TailHead(), weight=0.15)}
 
 
 def _knn() -> KNNHead:

@@ -46,7 +46,7 @@ FEWEST = {"bank_rows": 100, "fit_rows": 4}
 class TabularDetector(BaseEstimator):
     """Anomaly detector for tables, trained on normal rows only; higher scores are stranger.
 
-    pretraining: "simclr", "moco", "swav", "triplet", "clip", or "none" for distances without a learned embedding.
+    pretraining: "neighbours", "simclr", "moco", "swav", "triplet", "clip", or "none" for raw distances alone.
     schema: kinds and roles of the columns; inferred from the normal rows if None.
     extra_heads: further distance heads {name: head}, measured on standardised columns.
     training, trainer_options: settings of the pretraining, and options passed to Lightning's Trainer.
@@ -57,7 +57,7 @@ class TabularDetector(BaseEstimator):
 
     def __init__(
         self,
-        pretraining: str = "simclr",
+        pretraining: str = "neighbours",
         random_state: int = 0,
         *,
         schema: Schema | None = None,

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from anomaly_cl.scoring.arrays import finite_matrix
 
+MOST_WEIGHT = 1.5  # of a learned metric against a raw one
 ENOUGH_COLUMNS = 16
 LEAST_DEVIATION = 1e-6
 
@@ -31,12 +32,12 @@ def dependence(X: ArrayLike) -> float:
 
 
 def contrast_weight(X: ArrayLike) -> float:
-    """Weight 0..1 of a learned metric against a raw one (1), for normal rows X (rows, columns) as rank scores.
+    """Weight 0..1.5 of a learned metric against a raw one (1), for normal rows X (rows, columns) as rank scores.
 
     A metric learned from strange copies finds broken dependencies. Where columns are few, or say nothing about each
     other, there is nothing to break: on 63 public sets its gain went with both (rank correlations -0.39 with d'/d, and
-    0.19 with log d).
+    0.19 with log d), and weights from 1 to 3 times this share ranked equally well.
     """
     X = finite_matrix(X)
     live = int((X.std(axis=0) > LEAST_DEVIATION).sum()) if len(X) else 0
-    return dependence(X) * min(1.0, live / ENOUGH_COLUMNS)
+    return MOST_WEIGHT * dependence(X) * min(1.0, live / ENOUGH_COLUMNS)
