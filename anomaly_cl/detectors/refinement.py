@@ -19,7 +19,7 @@ from anomaly_cl.table.split import Roles
 
 SPACE = "rank"  # what the encoder reads: of the three spaces the one in which confirmed anomalies led furthest
 NEAR, LIKE = "near_confirmed", "like_confirmed"
-LABELS_FOR_HALF = 2  # confirmed anomalies with which the plane, that one label can turn anywhere, gets half its weight
+LABELS_FOR_HALF = {NEAR: 2, LIKE: 4}  # confirmed anomalies with which a head has half the weight of the ensemble
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,10 @@ class Refinement:
     """Mean surprise of the ensemble, of nearness to confirmed anomalies, and of likeness to them.
 
     Nearness is measured in an embedding trained by contrast with them (`NearConfirmedHead`); likeness is the side of a
-    plane through features and surprises (`LikeConfirmedHead`). The former finds more of the same kind after one label;
-    the latter needs some, and its weight grows with them. The ensemble keeps its say: unlike what is confirmed, other
-    kinds of anomalies must still be found. As for every head without a bank, reference rows are learned from and
-    held-out rows give the surprise; calibration rows serve for neither.
+    plane through features and surprises (`LikeConfirmedHead`). Their weight grows with the confirmed anomalies, since
+    one may mislead; more slowly that of the plane, which one can turn anywhere. The ensemble keeps its say: other kinds
+    of anomalies than the confirmed ones must still be found. As for every head without a bank, reference rows are
+    learned from and held-out rows give the surprise; calibration rows serve for neither.
     """
 
     def fit(
@@ -97,7 +97,7 @@ class Refinement:
         self.near_ = NearConfirmedHead(self._embedding(anomalies.encoded)).fit(self._embedding(normal))
         self.like_ = LikeConfirmedHead(anomalies.evidence).fit(np.concatenate([part.evidence for part in parts]))
         n_anomalies = int(is_anomaly.sum())
-        weights = {NEAR: 1.0, LIKE: n_anomalies / (n_anomalies + LABELS_FOR_HALF)}
+        weights = {name: n_anomalies / (n_anomalies + half) for name, half in LABELS_FOR_HALF.items()}
         self.fusion_ = FusedSurprise().fit(self._distances(held_out), weights)
         return self
 
