@@ -18,7 +18,7 @@ def _fitted(rows, roles):
     return HeadEnsemble(default_heads(Contrasted())).fit(_spaces(rows), roles, np.ones(rows.shape[1], bool))
 
 
-def test_the_score_is_the_mean_of_surprises_by_hand():
+def test_the_score_is_the_root_mean_square_of_surprises_by_hand():
     rng = np.random.default_rng(0)
     bank, new = rng.normal(size=(200, 3)), rng.normal(size=(20, 3)) * 2
     roles = _roles(200, 40, 30)
@@ -28,11 +28,11 @@ def test_the_score_is_the_mean_of_surprises_by_hand():
     own = np.sort(apart, axis=1)[:, :3].mean(axis=1)
     distances = np.sort(np.sqrt(np.square(new[:, None] - bank).sum(axis=2)), axis=1)[:, :3].mean(axis=1)
     tails = TailHead().fit(bank[roles.reference], np.ones(3, bool))
-    by_hand = (Surprise().fit(own[:170])(distances)
-               + 0.5 * Surprise().fit(tails.distances(bank[roles.held_out]))(tails.distances(new))) / 1.5
+    by_hand = np.sqrt((Surprise().fit(own[:170])(distances) ** 2
+                       + 0.5 * Surprise().fit(tails.distances(bank[roles.held_out]))(tails.distances(new)) ** 2) / 1.5)
     np.testing.assert_allclose(ensemble.score(_spaces(new)), by_hand)
     parts = ensemble.surprises(_spaces(new))
-    np.testing.assert_allclose((parts["knn"] + 0.5 * parts["tails"]) / 1.5, by_hand)
+    np.testing.assert_allclose(np.sqrt((parts["knn"] ** 2 + 0.5 * parts["tails"] ** 2) / 1.5), by_hand)
 
 
 def test_a_state_gives_the_same_scores():
