@@ -39,6 +39,7 @@ from anomaly_cl.table.read import RowStream, open_rows
 from anomaly_cl.table.split import CalibrationPlan, sample_rows
 
 KIND = "tabular"
+LOST_TRAINING = "Trained with the default settings, not with the detector's own, which a model folder does not keep."
 RECALIBRATION_ROWS = 20_000  # at most, drawn evenly
 RECALIBRATION = 1_000  # key of the random stream of a recalibration, apart from those of fit
 FEWEST = {"bank_rows": 100, "fit_rows": 4}
@@ -255,12 +256,14 @@ class TabularDetector(BaseEstimator):
 
         Models of the same settings learn from part of the normal rows (the detector's own, if none are given) and meet
         the others and `anomalies` synthetic ones of each kind; nothing learned is changed. It takes as long as several
-        trainings on at most 2,000 rows; `on_step` is told of each. Raises InputError for fewer than 40 rows.
+        trainings on at most 2,000 rows; `on_step` is told of each. Confirmed rows and pairs play no part. Raises InputError for fewer than 40 rows.
         """
         table = self.reference_ if rows is None else self._read(rows)
         watch = {"on_step": on_step} if on_step else {}
-        return probing.report(table, self.schema_, self._recipe(), seeds=seeds, anomalies=anomalies,
-                              random_state=self.random_state, **watch)
+        found = probing.report(table, self.schema_, self._recipe(), seeds=seeds, anomalies=anomalies,
+                               random_state=self.random_state, **watch)
+        lost = self.own_training_ and self.training is None
+        return replace(found, notes=(*found.notes, LOST_TRAINING)) if lost else found
 
     def save(self, folder: str | Path) -> None:
         """Write the model folder; `anomaly_cl.load` reads it. Raises UsageError for heads of other libraries."""

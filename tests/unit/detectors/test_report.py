@@ -181,6 +181,13 @@ def test_a_loaded_model_reports_the_same(plain, report, tmp_path):
     assert TabularDetector.load(tmp_path / "model").report(seeds=2, anomalies=150) == report
 
 
+def test_a_loaded_model_says_that_it_lacks_its_own_training_settings(tmp_path):
+    fitted = detector(dependent(200), "triplet", training=QUICK)
+    fitted.save(tmp_path / "model")
+    notes = [one.report(seeds=1, anomalies=20).notes for one in (fitted, TabularDetector.load(tmp_path / "model"))]
+    assert [any("default settings" in note for note in some) for some in notes] == [False, True]
+
+
 def test_what_cannot_be_measured_is_refused_or_said(plain):
     with pytest.raises(InputError, match="40"):
         plain.report(dependent(39))
