@@ -256,7 +256,8 @@ class TabularDetector(BaseEstimator):
 
         Models of the same settings learn from part of the normal rows (the detector's own, if none are given) and meet
         the others and `anomalies` synthetic ones of each kind; nothing learned is changed. It takes as long as several
-        trainings on at most 2,000 rows; `on_step` is told of each. Confirmed rows and pairs play no part. Raises InputError for fewer than 40 rows.
+        trainings on at most 2,000 rows; `on_step` is told of each. Confirmed rows and pairs play no part. Raises
+        InputError for fewer than 40 rows.
         """
         table = self.reference_ if rows is None else self._read(rows)
         watch = {"on_step": on_step} if on_step else {}
