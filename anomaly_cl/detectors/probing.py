@@ -11,11 +11,21 @@ import pyarrow as pa
 from sklearn.metrics import roc_auc_score
 
 from anomaly_cl.detectors.ensemble import EMBEDDING, METRICS
-from anomaly_cl.detectors.report import AS_SET, FEW_ROWS, FUSED, STEADY, DetectorReport, Found, Stability, Trained
+from anomaly_cl.detectors.report import (
+    AS_SET,
+    FEW_ROWS,
+    FUSED,
+    PLAIN,
+    STEADY,
+    DetectorReport,
+    Found,
+    Stability,
+    Trained,
+)
 from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer
 from anomaly_cl.detectors.synthetic import KINDS, synthetic_rows
 from anomaly_cl.errors import InputError, ModelError, UsageError
-from anomaly_cl.features.table_encoder import TableEncoder
+from anomaly_cl.features.table_encoder import SPACES, TableEncoder
 from anomaly_cl.pretraining.settings import TrainingSettings
 from anomaly_cl.schema import Schema
 from anomaly_cl.scoring.agreement import rank_correlation, top_overlap
@@ -27,6 +37,7 @@ HELD_OUT_SHARE, MOST_HELD_OUT = 0.25, 500
 DRAWN_SHARE, MOST_FITTED = 0.8, 2_000  # of the other rows, by each probe: stability is over rows and seeds
 TOP_ROWS = 20  # or a hundredth of the rows, if that is more
 NORMAL = "normal"
+PLAIN_HEADS = tuple(f"knn_{space}" for space in SPACES)
 LEARNED = tuple(f"knn_{space}" for space in (EMBEDDING, *METRICS))  # heads that change with the training
 
 
@@ -100,9 +111,11 @@ def _probe(
 
 
 def _scores(probe: RowScorer, rows: pa.Table) -> dict[str, np.ndarray]:
-    """Fused score and surprise of each head {name: (rows,)}."""
+    """Fused score, mean surprise of the plain heads, and surprise of each head {name: (rows,)}."""
     encoded = probe.encoder_.transform(rows)
-    return {FUSED: probe.score_encoded(encoded)} | probe.ensemble_.surprises(probe.spaces(encoded))
+    surprises = probe.ensemble_.surprises(probe.spaces(encoded))
+    plain = np.mean([surprises[head] for head in PLAIN_HEADS], axis=0)
+    return {FUSED: probe.score_encoded(encoded), PLAIN: plain} | surprises
 
 
 def _auc(normal: np.ndarray, strange: np.ndarray) -> float:

@@ -37,12 +37,13 @@ def variants(
         settings = replace(settings, views=settings.views or SCARF_VIEWS)
     elif issubclass(kind, Triplet):
         own = settings.of_method(TripletSettings)
-        others = {str(negative): replace(settings, method=replace(own, negatives=(negative,)))
+        others = {f"only {type(negative).__name__}": replace(settings, method=replace(own, negatives=(negative,)))
                   for negative in ALL_KINDS}
         settings = replace(settings, method=own)
     elif issubclass(kind, Neighbours):
         apart = settings.of_method(NeighboursSettings)
-        others = {f"only {copies}": replace(settings, method=replace(apart, kinds=(copies,))) for copies in ALL_COPIES}
+        others = {f"only {type(copies).__name__}": replace(settings, method=replace(apart, kinds=(copies,)))
+                  for copies in ALL_COPIES}
         settings = replace(settings, method=apart)
     elif issubclass(kind, CLIP):
         parts = {"first part: every second column": range(0, n_columns, 2),

@@ -248,7 +248,7 @@ def test_the_report_is_data_and_leaves_the_detector_as_it_was(detector, rows):
     before = detector.decision_function(rows)
     report = detector.report(seeds=2, anomalies=20)
     assert json.loads(json.dumps(report.to_dict(), allow_nan=False))["verdict"] == report.verdict
-    assert {"fused", "knn_rank", "tails"} <= {found.head for found in report.learnability}
+    assert {"fused", "plain distances", "knn_rank", "tails"} <= {found.head for found in report.learnability}
     assert all(0 <= found.auc_roc <= 1 for found in report.learnability)
     assert bool(report.sensitivity) == (detector.pretraining != "none")
     assert_array_equal(detector.decision_function(rows), before)
