@@ -124,7 +124,7 @@ HEADINGS = {
     "learnability": "AUC-ROC of synthetic anomalies against held-out normal rows, mean over the seeds",
     "spread": "Its standard deviation over the seeds",
     "stability": "Agreement of the fused scores over pairs of seeds",
-    "sensitivity": "Other views or negatives, trained shortly: AUC-ROC of what is learned, and agreement with the first",
+    "sensitivity": "Other views or negatives, trained shortly: AUC-ROC of what is learned, agreement with the first",
 }
 
 
