@@ -10,7 +10,7 @@ import pandas as pd
 FUSED = "fused"
 PLAIN = "plain distances"
 AS_SET = "as set"
-SIGNAL = 0.625  # AUC-ROC of a few odd values: public tables whose anomalies are known to be hopeless lie below
+SIGNAL = 0.625  # AUC-ROC of a few odd values: a rule of thumb, set on the tables of docs/learnability.md
 FOUND = 0.7  # AUC-ROC from which a kind counts as found
 STEADY = 0.8  # rank correlation below which the order of the rows is said to hang on seeds or views
 FEW_ROWS = 100
