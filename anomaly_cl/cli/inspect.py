@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from anomaly_cl.cli.options import Json
+from anomaly_cl.cli.report import measured, say_report
 from anomaly_cl.cli.schema import say_schema
 from anomaly_cl.cli.screen import output, say_json, say_pairs
 
@@ -18,11 +19,18 @@ MOST_SEGMENTS = 20
 
 def inspect(
     model: Annotated[Path, typer.Argument(metavar="MODEL", show_default=False, help="Model folder.")],
+    report: Annotated[bool, typer.Option(
+        "--report", help="Also measure, on synthetic anomalies, what could be found in such data; takes a while."
+    )] = False,
+    seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Trainings that the report compares.")] = 3,
     json: Json = False,
 ) -> None:
     """Show what a model learned from, its calibration and its versions; every file is checked first.
 
-    Example: `anomaly-cl inspect model`
+    With --report it also says, before production, whether the data carry signal, how stable the scores are, and how
+    much hangs on the views of the training.
+
+    Example: `anomaly-cl inspect model --report`
     """
     from anomaly_cl.detectors.artifact import describe_model
     from anomaly_cl.detectors.tabular import load
@@ -40,8 +48,10 @@ def inspect(
     if scorer.refinement_ is not None:
         facts["heads"] += ", " + ", ".join(scorer.refinement_.fusion_.weights_)
     groups = [] if scorer.prototypes_ is None else detector.groups().to_dict("records")
+    found = measured(detector, seeds) if report else None
     if json:
-        return say_json({**facts, "groups": groups, "schema": detector.schema_.to_dict(), "versions": about["versions"],
+        return say_json({**facts, **({"report": found.to_dict()} if found else {}), "groups": groups,
+                         "schema": detector.schema_.to_dict(), "versions": about["versions"],
                          "typical": scorer.encoder_.typical(), "history": scorer.history_,
                          "segments": calibration.segments_})
     say_pairs("Model", {**facts, "versions": ", ".join(f"{k} {v}" for k, v in about["versions"].items())})
@@ -52,6 +62,8 @@ def inspect(
     say_schema(detector.schema_)
     if groups:
         say_groups(groups)
+    if found:
+        say_report(found)
     return None
 
 

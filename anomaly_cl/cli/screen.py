@@ -46,6 +46,15 @@ def policy_warnings() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def steps(text: str) -> Iterator[Callable[[str], None]]:
+    """Show the step of a long task on a terminal, nothing in a pipe."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
+        task = bar.add_task(text, total=None)
+        yield lambda step: bar.update(task, description=f"{text}: {escape(step)}")
+
+
 def say(text: str) -> None:
     """A line of result; its text is never read as markup."""
     output.print(text, markup=False, highlight=False, soft_wrap=True)

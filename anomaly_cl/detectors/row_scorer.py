@@ -27,7 +27,7 @@ from anomaly_cl.encoders.state import encoder_from_state, encoder_state, matched
 from anomaly_cl.errors import UsageError
 from anomaly_cl.features.table_encoder import SPACES, EncodedRows, TableEncoder
 from anomaly_cl.pretraining.pairs import Pairs, pairs_among
-from anomaly_cl.pretraining.settings import TrainingSettings
+from anomaly_cl.pretraining.settings import TrainingSettings, unwatched
 from anomaly_cl.schema import Role, Schema
 from anomaly_cl.scoring.dependence import contrast_weight
 from anomaly_cl.scoring.distances import DistanceHead
@@ -35,7 +35,6 @@ from anomaly_cl.table.split import Roles
 
 INPUT_SPACE = "robust"  # what the encoder reads, and where neighbours are looked for
 NO_PRETRAINING = "none"
-WATCHED = ("logger", "callbacks", "enable_progress_bar")  # options of the Trainer by which people follow a training
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,7 @@ class Recipe:
 
     def unwatched(self) -> Recipe:
         """The same without loggers, callbacks and progress bar: for models that only serve the calibration."""
-        options = {name: value for name, value in self.trainer_options.items() if name not in WATCHED}
-        return replace(self, trainer_options=options)
+        return replace(self, trainer_options=unwatched(self.trainer_options))
 
 
 class RowScorer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 from sklearn.base import BaseEstimator, clone
 
-from anomaly_cl.detectors import artifact
+from anomaly_cl.detectors import artifact, probing
 from anomaly_cl.detectors.calibrating import Fitted, calibrate, fit_and_calibrate, resolve_plan
 from anomaly_cl.detectors.drift import TableDrift
 from anomaly_cl.detectors.groups import describe_groups
@@ -22,6 +22,7 @@ from anomaly_cl.detectors.pair_table import PairTable
 from anomaly_cl.detectors.policies import known_before, resolve, scored_rows
 from anomaly_cl.detectors.reasons import BANK_ROWS, contributions, reasons, typical_rows
 from anomaly_cl.detectors.refinement import Confirmed
+from anomaly_cl.detectors.report import DetectorReport
 from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer
 from anomaly_cl.detectors.scored import REASONS, SCORED, Scores, naming_columns, score_columns, segment_texts
 from anomaly_cl.errors import InputError, ModelError, UsageError
@@ -38,6 +39,7 @@ from anomaly_cl.table.read import RowStream, open_rows
 from anomaly_cl.table.split import CalibrationPlan, sample_rows
 
 KIND = "tabular"
+LOST_TRAINING = "Trained with the default settings, not with the detector's own, which a model folder does not keep."
 RECALIBRATION_ROWS = 20_000  # at most, drawn evenly
 RECALIBRATION = 1_000  # key of the random stream of a recalibration, apart from those of fit
 FEWEST = {"bank_rows": 100, "fit_rows": 4}
@@ -246,6 +248,23 @@ class TabularDetector(BaseEstimator):
         """For each conforming row, its k nearest normal rows, nearest first, as {column: value}."""
         nearest = self.scorer_.nearest(self.scorer_.encoder_.transform(table), k)
         return [self.reference_.take(indices).to_pylist() for indices in nearest]
+
+    def report(
+        self, rows: Any = None, *, seeds: int = 3, anomalies: int = 400, on_step: Callable[[str], None] | None = None
+    ) -> DetectorReport:
+        """What this detector could find in such data, before production: learnability, stability, and sensitivity.
+
+        Models of the same settings learn from part of the normal rows (the detector's own, if none are given) and meet
+        the others and `anomalies` synthetic ones of each kind; nothing learned is changed. It takes as long as several
+        trainings on at most 2,000 rows; `on_step` is told of each. Confirmed rows and pairs play no part. Raises
+        InputError for fewer than 40 rows.
+        """
+        table = self.reference_ if rows is None else self._read(rows)
+        watch = {"on_step": on_step} if on_step else {}
+        found = probing.report(table, self.schema_, self._recipe(), seeds=seeds, anomalies=anomalies,
+                               random_state=self.random_state, **watch)
+        lost = self.own_training_ and self.training is None
+        return replace(found, notes=(*found.notes, LOST_TRAINING)) if lost else found
 
     def save(self, folder: str | Path) -> None:
         """Write the model folder; `anomaly_cl.load` reads it. Raises UsageError for heads of other libraries."""

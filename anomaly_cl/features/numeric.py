@@ -76,6 +76,16 @@ class NumericEncoder(ColumnEncoder):
         values[np.isnan(values)] = np.inf
         return values
 
+    def from_robust(self, scores: np.ndarray) -> np.ndarray:
+        """Values (rows,) float64, within the largest magnitude, whose numbers in the robust space are these (rows,)."""
+        scores = np.asarray(scores, np.float64)
+        if self.constant_:
+            beyond = np.abs(scores) - self.beyond_
+            start, unit = np.where(scores < 0, [[self.knots_[0]], [self.lower_unit_]],
+                                   [[self.knots_[-1]], [self.upper_unit_]])
+            return np.where(beyond > 0, _moved(start, np.sign(scores) * np.maximum(beyond, 0), unit), self.median_)
+        return _moved(self.median_, scores * self.spread_, self.scale_)
+
     def _encode(self, values: np.ndarray) -> dict[str, np.ndarray]:
         rank = self._rank(values)
         if self.constant_:
@@ -139,6 +149,13 @@ def _asinh_ratio(difference: np.ndarray, scale: float) -> np.ndarray:
     with np.errstate(over="ignore"):
         ratio = difference / scale
     return np.arcsinh(np.clip(ratio, -LARGEST, LARGEST))
+
+
+def _moved(start: np.ndarray | float, steps: np.ndarray, scale: np.ndarray | float) -> np.ndarray:
+    """The values that lie so many `_asinh_ratio` from the start."""
+    end = np.arcsinh(LARGEST)
+    with np.errstate(over="ignore"):
+        return np.clip(start + scale * np.sinh(np.clip(steps, -end, end)), -LARGEST, LARGEST)
 
 
 def _normal_scores(ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

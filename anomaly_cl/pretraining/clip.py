@@ -82,6 +82,10 @@ class CLIP(ContrastiveModule):
     def matching(self) -> MatchedParts:
         return self.projections
 
+    @classmethod
+    def has_views(cls, settings: TrainingSettings) -> bool:
+        return False
+
     def contrastive_loss(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         a, b = self.encoder.towers(rows)
         weights = map(_negatives, self.encoder.parts(rows)) if self.own.weigh_duplicates else ()

@@ -25,6 +25,7 @@ from anomaly_cl.encoders.state import encoder_from_state, encoder_state
 from anomaly_cl.encoders.towers import MatchedParts
 from anomaly_cl.errors import InputError, ModelError, UsageError
 from anomaly_cl.pretraining.batches import training_loader, validation_loader
+from anomaly_cl.pretraining.choose_views import choose_views
 from anomaly_cl.pretraining.clip import CLIP
 from anomaly_cl.pretraining.collapse import PROBE_ROWS, check_not_collapsed
 from anomaly_cl.pretraining.few_labels import SHORT, FewLabels, FewLabelsSettings
@@ -32,10 +33,11 @@ from anomaly_cl.pretraining.moco import MoCo
 from anomaly_cl.pretraining.module import ContrastiveModule, residual_encoder
 from anomaly_cl.pretraining.neighbours import Neighbours
 from anomaly_cl.pretraining.pairs import Pairs, evenly_mixed, pairs_of_entities
-from anomaly_cl.pretraining.settings import FEWEST_ROWS, TrainingSettings
+from anomaly_cl.pretraining.settings import AUTO, FEWEST_ROWS, TrainingSettings, unwatched
 from anomaly_cl.pretraining.simclr import SimCLR
 from anomaly_cl.pretraining.swav import SwAV
 from anomaly_cl.pretraining.triplet import Triplet
+from anomaly_cl.pretraining.variants import VIEWS, shortened
 from anomaly_cl.schema import Column
 
 __all__ = [
@@ -59,6 +61,7 @@ class PretrainResult:
     encoder is the untrained one, which is raw geometry; it is empty after training. `prototypes` float32 (groups,
     n_outputs) are the mean embeddings of the groups of normal behaviour that SwAV found; other methods have none.
     `matching` (a `MatchedParts`) projects the embedding of CLIP's towers so that parts of one record can be compared.
+    `views` names those that were chosen by the rows; it is empty if the settings said which.
     """
 
     encoder: Encoder
@@ -67,6 +70,7 @@ class PretrainResult:
     untrained_because: str = ""
     prototypes: np.ndarray | None = None
     matching: MatchedParts | None = None
+    views: str = ""
 
     @property
     def trained(self) -> bool:
@@ -107,8 +111,12 @@ def pretrain(
     """
     if method not in METHODS:
         raise UsageError(f"the pretraining method is among {sorted(METHODS)}", f"it is {method!r}", "choose one")
-    return _contrast(METHODS[method], rows, held_out, column_of, seed, settings or TrainingSettings(), columns, pairs,
-                     entities, trainer_options or {})
+    settings, options, name = settings or TrainingSettings(), trainer_options or {}, ""
+    if settings.views == AUTO:
+        _checked(rows, held_out, column_of)
+        name, settings = _chosen_views(method, settings, rows, held_out, column_of, seed, options)
+    trained = _contrast(METHODS[method], rows, held_out, column_of, seed, settings, columns, pairs, entities, options)
+    return replace(trained, views=name)
 
 
 def contrast_confirmed(
@@ -175,6 +183,26 @@ def _contrast(
     return PretrainResult(encoder, record.history, record.best_epoch if kind.stops_early else None,
                           prototypes=_prototypes(module.cpu(), training),
                           matching=None if matching is None else matching.cpu().eval())
+
+
+def _chosen_views(
+    method: str, settings: TrainingSettings, rows: np.ndarray, held_out: np.ndarray, column_of: np.ndarray, seed: int,
+    trainer_options: Mapping[str, Any],
+) -> tuple[str, TrainingSettings]:
+    """Name of the views that suit the rows best after a short training, and the settings with them."""
+    kind = METHODS[method]
+    if not kind.has_views(settings):
+        raise UsageError(f"views are chosen for methods that make pairs by views; {method!r} makes them otherwise",
+                         f"views are {settings.views!r}", "leave views out, or choose another method")
+    candidates = {name: replace(settings, views=views) for name, views in VIEWS.items()}
+
+    def train(name: str) -> Encoder:
+        short = replace(shortened(candidates[name], kind), entity_pairs=False)
+        return pretrain(method, rows, held_out, column_of, seed=seed, settings=short,
+                        trainer_options=unwatched(trainer_options)).encoder
+
+    chosen = choose_views(train, list(candidates), rows, held_out, column_of, seed).name
+    return chosen, candidates[chosen]
 
 
 class _Record(Callback):

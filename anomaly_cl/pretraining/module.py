@@ -66,6 +66,11 @@ class ContrastiveModule(pl.LightningModule):
     def contrastive_loss(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """The scalar loss of rows (n, width), drawing whatever it draws from `generator`."""
 
+    @classmethod
+    def has_views(cls, settings: TrainingSettings) -> bool:
+        """Whether positive pairs are made by the views of the settings."""
+        return True
+
     def prepare(self, rows: Tensor, generator: torch.Generator) -> None:
         """Look at all training rows (n, width) once before training: a method that keeps some of them does it here."""
 

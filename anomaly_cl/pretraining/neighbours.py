@@ -84,6 +84,10 @@ class Neighbours(ContrastiveModule):
         wide = settings.of_method(NeighboursSettings).wide * cls.n_spaces
         return steps if width <= wide else max(min(FEWEST_STEPS, steps), round(steps * wide / width))
 
+    @classmethod
+    def has_views(cls, settings: TrainingSettings) -> bool:
+        return False
+
     def prepare(self, rows: Tensor, generator: torch.Generator) -> None:
         """Keep the rows as bank, and make the strange copies."""
         self.bank = rows

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from anomaly_cl.errors import UsageError
 from anomaly_cl.views.tabular import Compose, ResampleCells, View
@@ -11,7 +12,9 @@ from anomaly_cl.views.tabular import Compose, ResampleCells, View
 MethodSettings = TypeVar("MethodSettings")
 
 SCARF_VIEWS: tuple[View, View] = (Compose(), ResampleCells(0.6))  # Bahri et al. 2022: one side as it is
+AUTO = "auto"
 FEWEST_ROWS = 8  # of training rows, and of held-out rows; fewer hold nothing to contrast with
+WATCHED = ("logger", "callbacks", "enable_progress_bar")  # options of the Trainer by which people follow a training
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,9 @@ class TrainingSettings:
     epochs. `max_steps` is a dial from raw geometry to discrimination: in mean AUC-ROC over a few public tables,
     embeddings of 25 to 100 steps were somewhat better than raw distances, those of 300 somewhat worse.
 
-    `views` makes the two sides of a positive pair. `embedding_size` None keeps the width of the rows. `entity_pairs`
-    also makes positive pairs of rows about the same entity, by a triplet loss beside that of any method.
+    `views` makes the two sides of a positive pair; "auto" chooses them by the rows (see `choose_views`), which takes
+    two to three times as long. `embedding_size` None keeps the width of the rows. `entity_pairs` also makes positive
+    pairs of rows about the same entity, by a triplet loss beside that of any method.
     """
 
     max_epochs: int = 50
@@ -39,7 +43,7 @@ class TrainingSettings:
     learning_rate: float | None = None
     weight_decay: float = 1e-4
     temperature: float | None = None
-    views: tuple[View, View] | None = None
+    views: tuple[View, View] | str | None = None
     held_out_rows: int = 2_048
     embedding_size: int | None = None
     encoder_width: int = 256
@@ -58,6 +62,16 @@ class TrainingSettings:
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise UsageError(f"the training setting {name!r} is above 0 and finite", f"it is {value}", "correct it")
+        if isinstance(self.views, str) and self.views != AUTO:
+            raise UsageError(f"views are a pair of views, or {AUTO!r}", f"found {self.views!r}", "give one of these")
+
+    @property
+    def view_pair(self) -> tuple[View, View]:
+        """The two views, or their defaults; UsageError if they are still to be chosen."""
+        if isinstance(self.views, str):
+            raise UsageError("views are chosen before a method is built", f"they are {self.views!r}",
+                             "train with `pretrain`, or give a pair of views")
+        return self.views or SCARF_VIEWS
 
     @property
     def epoch_steps(self) -> int:
@@ -77,3 +91,8 @@ class TrainingSettings:
             raise UsageError(f"this method has its own settings, {kind.__name__}", f"found {self.method!r}",
                              "give those, or leave them out")
         return self.method
+
+
+def unwatched(trainer_options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options without loggers, callbacks and progress bar: for trainings that only serve another."""
+    return {name: value for name, value in trainer_options.items() if name not in WATCHED}

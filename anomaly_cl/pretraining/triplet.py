@@ -15,7 +15,7 @@ from anomaly_cl.losses.triplet import Triplets, soft_triplet
 from anomaly_cl.pretraining.curriculum import Curriculum, at_reach
 from anomaly_cl.pretraining.module import ContrastiveModule, residual_encoder, triplet_loss
 from anomaly_cl.pretraining.pairs import TripletRows
-from anomaly_cl.pretraining.settings import SCARF_VIEWS, TrainingSettings
+from anomaly_cl.pretraining.settings import TrainingSettings
 from anomaly_cl.views.cells import nearest
 from anomaly_cl.views.negatives import ClusterNegative, Negative, mixed_negatives
 from anomaly_cl.views.tabular import View
@@ -75,9 +75,13 @@ class Triplet(ContrastiveModule):
 
     @classmethod
     def from_settings(cls, column_of: Tensor, settings: TrainingSettings, seed: int) -> Self:
-        return cls(residual_encoder(len(column_of), settings, seed), column_of, settings.views or SCARF_VIEWS,
+        return cls(residual_encoder(len(column_of), settings, seed), column_of, settings.view_pair,
                    settings.learning_rate or cls.default_rate, settings.weight_decay, seed,
                    settings.of_method(TripletSettings))
+
+    @classmethod
+    def has_views(cls, settings: TrainingSettings) -> bool:
+        return settings.of_method(TripletSettings).mining is not None
 
     def prepare(self, rows: Tensor, generator: torch.Generator) -> None:
         """Keep the bank, and the near rows of each of its rows."""

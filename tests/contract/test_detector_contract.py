@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 
 import numpy as np
@@ -241,3 +242,13 @@ def test_too_few_rows_are_refused(detector):
 def test_an_unknown_pretraining_is_refused():
     with pytest.raises(UsageError, match="simclr"):
         TabularDetector(pretraining="magic").fit(np.ones((50, 3)))
+
+
+def test_the_report_is_data_and_leaves_the_detector_as_it_was(detector, rows):
+    before = detector.decision_function(rows)
+    report = detector.report(seeds=2, anomalies=20)
+    assert json.loads(json.dumps(report.to_dict(), allow_nan=False))["verdict"] == report.verdict
+    assert {"fused", "plain distances", "knn_rank", "tails"} <= {found.head for found in report.learnability}
+    assert all(0 <= found.auc_roc <= 1 for found in report.learnability)
+    assert bool(report.sensitivity) == (detector.pretraining != "none")
+    assert_array_equal(detector.decision_function(rows), before)

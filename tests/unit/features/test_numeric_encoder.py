@@ -171,3 +171,39 @@ def test_one_fit_row_is_enough():
     for space in SPACES:
         assert block.spaces[space][0, 0] == 0
         assert (block.spaces[space][1:, 0] > 1).all()
+
+
+@settings(max_examples=200, deadline=None)
+@given(columns, st.lists(st.floats(-30, 30), min_size=1, max_size=20))
+def test_values_from_the_robust_space_are_finite_and_rise_with_it(values, scores):
+    found = fitted(values).from_robust(np.sort(scores))
+    assert np.isfinite(found).all()
+    assert (np.diff(found) >= 0).all()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(plain_float, min_size=1, max_size=30), st.lists(plain_float, min_size=1, max_size=20))
+def test_the_robust_space_leads_back_to_the_value(fit_values, values):
+    encoder = fitted(fit_values)
+    if encoder.constant_:
+        return  # it maps a hair's breadth away from its value to a jump
+    there = encoder._encode(np.array(values))["robust"]
+    again = encoder._encode(encoder.from_robust(there))["robust"]
+    np.testing.assert_allclose(again, there, rtol=1e-6, atol=1e-6)
+
+
+def test_numbers_lead_back_through_float32_and_over_any_magnitude():
+    values = np.concatenate([np.random.default_rng(0).lognormal(3, 1, 500), 10.0 ** np.arange(-3, 300, 20)])
+    encoder = fitted(values[:500])
+    robust = encode(encoder, values).spaces["robust"][:, 0]
+    np.testing.assert_allclose(encoder.from_robust(robust)[:500], values[:500], rtol=1e-4)
+    np.testing.assert_allclose(encoder.from_robust(robust), values, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("constant", [0.0, 5.0, -1e300])
+def test_a_constant_leads_back_to_itself_and_further_out_beyond_it(constant):
+    encoder = fitted([constant] * 10)
+    near, far = encoder.from_robust([0.0, 8.0])
+    assert near == constant
+    assert far > constant
+    np.testing.assert_allclose(encode(encoder, [far]).spaces["robust"][:, 0], [8.0], rtol=1e-5)
