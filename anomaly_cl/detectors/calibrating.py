@@ -18,6 +18,7 @@ from anomaly_cl.scoring.drift import DriftReference
 from anomaly_cl.table.split import CalibrationPlan, CrossFit, Split
 
 CROSS_BELOW = 2_000  # normal rows: where a fifth of them is missed
+CROSS_CELLS = 500_000  # and where they have no more cells than this, six models instead of one take little time
 PLANS: dict[str, CalibrationPlan] = {"split": Split(), "cross": CrossFit()}
 
 
@@ -33,12 +34,13 @@ class Fitted(NamedTuple):
     rows: dict[str, int]
 
 
-def resolve_plan(calibration: str | CalibrationPlan, n_rows: int) -> CalibrationPlan:
+def resolve_plan(calibration: str | CalibrationPlan, n_rows: int, schema: Schema) -> CalibrationPlan:
     """The plan that is meant by "split", "cross" or "auto"; raises UsageError for another word."""
     if not isinstance(calibration, str):
         return calibration
     if calibration == "auto":
-        return PLANS["cross" if n_rows < CROSS_BELOW else "split"]
+        width = sum(column.size or 1 for column in schema.learned)
+        return PLANS["cross" if n_rows < CROSS_BELOW and n_rows * width <= CROSS_CELLS else "split"]
     if calibration not in PLANS:
         raise UsageError(f"calibration is one of {['auto', *PLANS]}", f"it is {calibration!r}", "choose one of them")
     return PLANS[calibration]

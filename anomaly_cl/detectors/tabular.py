@@ -98,7 +98,7 @@ class TabularDetector(BaseEstimator):
         sample, learning = np.random.default_rng(self.random_state).spawn(2)
         known = None if pairs is None else PairTable.read(pairs, self.schema_)
         table = self._sample(stream, self.fit_rows, sample, known)
-        plan, recipe = resolve_plan(self.calibration, table.num_rows), self._recipe()
+        plan, recipe = resolve_plan(self.calibration, table.num_rows, self.schema_), self._recipe()
         if known is not None:
             recipe = replace(recipe, pairs=known.positions(table.column(known.key)))
         return self._learned(fit_and_calibrate(table, self.schema_, plan, recipe, learning), recipe)
@@ -121,7 +121,7 @@ class TabularDetector(BaseEstimator):
         refined.schema_ = self.schema_
         confirmed = Confirmed.from_labels(self._read(rows), labels)
         learning = np.random.default_rng(self.random_state).spawn(2)[1]
-        plan = resolve_plan(self.calibration, self.reference_.num_rows)
+        plan = resolve_plan(self.calibration, self.reference_.num_rows, self.schema_)
         recipe = replace(self._recipe(), pairs=self.pairs_, confirmed=confirmed)
         return refined._learned(fit_and_calibrate(self.reference_, self.schema_, plan, recipe, learning), recipe)
 
