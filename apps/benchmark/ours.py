@@ -13,7 +13,8 @@ from anomaly_cl.detectors.ensemble import Contrasted, SpaceHead, default_heads
 from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe
 from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.pretraining.fit import METHODS
-from apps.benchmark.models import OURS
+from anomaly_cl.table.split import Split
+from apps.benchmark.models import OURS, PLAIN, TRIMMED
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,22 @@ class ChosenHeads(TabularDetector):
 
 
 def our_models() -> dict[str, Callable[[int], TabularDetector]]:
-    """Makers {name: from a seed}: the default; each pretraining, fused and alone; no contrast; each head alone."""
+    """Makers {name: from a seed}: the default; each pretraining, fused and alone; no contrast; heads alone; trimmed."""
     plain = set(default_heads(Contrasted()))
     contrastive = set(default_heads(Contrasted(True, 1.0, True, np.zeros((1, 1))))) - plain
     makers: dict[str, Callable[[int], TabularDetector]] = {
         OURS: benchmark_detector,
         f"{OURS}-without-contrast": partial(chosen_heads, None, sorted(plain)),
+        PLAIN: partial(quick, None), TRIMMED: partial(quick, "auto"),
     }
     makers |= {f"{OURS}-{method}": partial(pretrained, method) for method in [*METHODS, NO_PRETRAINING]}
     makers |= {f"{OURS}-{method}-alone": partial(chosen_heads, method, sorted(contrastive)) for method in METHODS}
     return makers | {f"{OURS}-{head}": partial(chosen_heads, NO_PRETRAINING, [head]) for head in sorted(plain)}
+
+
+def quick(contamination: str | None, seed: int) -> TabularDetector:
+    """The detector without pretraining, 2 % of its rows for calibration; trimmed by `contamination`."""
+    return pretrained(NO_PRETRAINING, seed).set_params(calibration=Split(0.02), contamination=contamination)
 
 
 def pretrained(method: str, seed: int) -> TabularDetector:
