@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,9 @@ from anomaly_cl.cli.screen import errors, progress, say
 from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.schema import Role, Schema
 from anomaly_cl.table.read import open_rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Logger(StrEnum):
@@ -37,6 +40,9 @@ def fit(
     pairs: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Pairs of rows known to be alike or not; three columns: key, key, same or different.",
     )] = None,
+    contamination: Annotated[str | None, typer.Option(
+        metavar="auto|SHARE", help="Leave out rows that look anomalous: the strangest SHARE (0.02 say), or with "
+                                   "auto those that surely are. Without it all rows are trusted.")] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")] = 0,
     accelerator: Annotated[str, typer.Option(
         metavar="NAME", help="cpu, gpu or auto, as Lightning names them.")] = "auto",
@@ -57,7 +63,8 @@ def fit(
     options: dict[str, Any] = {"accelerator": accelerator, "enable_progress_bar": errors.is_terminal}
     if logger:
         options["logger"] = _logger(logger, log_to)
-    detector = TabularDetector(pretraining, seed, trainer_options=options)
+    detector = TabularDetector(pretraining, seed, trainer_options=options,
+                               contamination=read_contamination(contamination))
     rejects_file = out.with_name(out.name + ".rejects.parquet")
     if not out.parent.is_dir():
         raise UsageError("a model is written to a folder that exists", f"{out.parent} does not", "make it first")
@@ -67,18 +74,44 @@ def fit(
             detector.fit_stream(stream, pairs=pairs)
             done(detector.rows_["read"])
         detector.save(out)
-    say(f"read {stream.rows_read:,} rows: {stream.rows_accepted:,} learned from, {stream.rows_filtered_out:,} "
-        f"filtered out, {stream.rows_rejected:,} rejected")
+    trimmed = detector.trimmed_.num_rows
+    say(f"read {stream.rows_read:,} rows: {stream.rows_accepted - trimmed:,} learned from, "
+        f"{stream.rows_filtered_out:,} filtered out, {stream.rows_rejected:,} rejected"
+        + ("" if contamination is None else f", {trimmed:,} trimmed as they look anomalous"))
     if stream.rows_rejected:
         say(f"rejected rows, with reasons: {rejects_file}")
     else:
         rejects_file.unlink()
+    _write_trimmed(detector.trimmed_, out.with_name(out.name + ".trimmed.parquet"))
     labels = [column.name for column in chosen.with_role(Role.LABEL)]
     say(f"learned from {', '.join(detector.scorer_.encoder_.learned_names_)}"
         + (f"; labels not read: {', '.join(labels)}" if labels else ""))
     if pairs:
         say(f"pairs learned from: {detector.rows_['pairs']:,}, those of two training rows")
     say(f"model {detector.model_id_} in {out}")
+
+
+def read_contamination(text: str | None) -> str | float | None:
+    """None, "auto" or the share that a text means; raises UsageError for any other."""
+    if text is None or text == "auto":
+        return text
+    try:
+        return float(text)
+    except ValueError as error:
+        raise UsageError("--contamination is auto or a share of the rows", f"it is {text!r}",
+                         "write auto, or for example 0.02") from error
+
+
+def _write_trimmed(trimmed: pa.Table, file: Path) -> None:
+    """Keep the trimmed rows beside the model, for people to look at; without any, the file of an older model goes."""
+    from anomaly_cl.table.write import ParquetWriter
+
+    if not trimmed.num_rows:
+        file.unlink(missing_ok=True)
+        return
+    with ParquetWriter(file, trimmed.schema) as writer:
+        writer.write(trimmed)
+    say(f"trimmed rows, strangest first: {file}; if many of them are normal, fit without --contamination")
 
 
 def read_schema(inputs: list[str], path: Path | None, roles: list[str]) -> Schema:

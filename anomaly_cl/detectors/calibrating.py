@@ -68,7 +68,7 @@ def fit_and_calibrate(
         other = RowScorer().fit(table, schema, part, recipe.unwatched(), stream)
         scores[part.calibration] = other.training_scores(table, part.calibration)
     calibrated = np.flatnonzero(~np.isnan(scores))
-    rows = {"read": table.num_rows, "reference": len(roles.reference), "held_out": len(roles.held_out),
+    rows = {"read": table.num_rows, "trimmed": 0, "reference": len(roles.reference), "held_out": len(roles.held_out),
             "bank": len(scorer.bank_positions_), "calibration": len(calibrated), "models": 1 + len(others)}
     rows |= {"pairs": len(pairs.same)} if pairs else {}
     rows |= {"confirmed_anomalies": int(recipe.confirmed.is_anomaly.sum())} if recipe.confirmed else {}

@@ -25,6 +25,7 @@ from anomaly_cl.detectors.refinement import Confirmed
 from anomaly_cl.detectors.report import DetectorReport
 from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer
 from anomaly_cl.detectors.scored import REASONS, SCORED, Scores, naming_columns, score_columns, segment_texts
+from anomaly_cl.detectors.trimmed import ROW_NUMBER, check_contamination, numbered, trimmed_table, trusted_rows
 from anomaly_cl.errors import InputError, ModelError, UsageError
 from anomaly_cl.pretraining.pairs import Pairs, pairs_among
 from anomaly_cl.pretraining.settings import TrainingSettings
@@ -54,6 +55,9 @@ class TabularDetector(BaseEstimator):
     training, trainer_options: settings of the pretraining, and options passed to Lightning's Trainer.
     calibration: "split" sets rows aside for it; "cross" uses every row, by models fitted on folds, which takes longer;
     "auto" is cross for small data. Or a `Split` or `CrossFit` of `anomaly_cl.table.split`.
+    contamination: None trusts every row. A share above 0 and below 0.5 leaves out the strangest rows, that many; "auto"
+    only those that are certainly more than a tail of normal rows would hold, none mostly. `trimmed_` lists them: read
+    it, for the promise of the p-values is about rows like those that were kept.
     bank_rows: most normal rows that distances are measured to; fit_rows: most normal rows drawn from a larger input.
     """
 
@@ -67,6 +71,7 @@ class TabularDetector(BaseEstimator):
         training: TrainingSettings | None = None,
         trainer_options: Mapping[str, Any] | None = None,
         calibration: str | CalibrationPlan = "auto",
+        contamination: str | float | None = None,
         bank_rows: int = 20_000,
         fit_rows: int = 200_000,
     ):
@@ -77,6 +82,7 @@ class TabularDetector(BaseEstimator):
         self.training = training
         self.trainer_options = trainer_options
         self.calibration = calibration
+        self.contamination = contamination
         self.bank_rows = bank_rows
         self.fit_rows = fit_rows
 
@@ -95,13 +101,17 @@ class TabularDetector(BaseEstimator):
         """Learn from a stream of batches of normal rows (see `anomaly_cl.table.read.open_rows`), and pairs of them."""
         self._check_settings(pairs)
         self.schema_: Schema = stream.schema
-        sample, learning = np.random.default_rng(self.random_state).spawn(2)
+        check_contamination(self.contamination, self.schema_)
+        sample, learning, trimming = np.random.default_rng(self.random_state).spawn(3)
         known = None if pairs is None else PairTable.read(pairs, self.schema_)
-        table = self._sample(stream, self.fit_rows, sample, known)
-        plan, recipe = resolve_plan(self.calibration, table.num_rows, self.schema_), self._recipe()
+        table, row_numbers = self._sample(stream, self.fit_rows, sample, known)
+        trusted = trusted_rows(table, self.schema_, self.contamination, trimming)
+        kept = table if trusted.all() else table.filter(pa.array(trusted))
+        plan, recipe = resolve_plan(self.calibration, kept.num_rows, self.schema_), self._recipe()
         if known is not None:
-            recipe = replace(recipe, pairs=known.positions(table.column(known.key)))
-        return self._learned(fit_and_calibrate(table, self.schema_, plan, recipe, learning), recipe)
+            recipe = replace(recipe, pairs=known.positions(kept.column(known.key)))
+        self._learned(fit_and_calibrate(kept, self.schema_, plan, recipe, learning), recipe)
+        return self if trusted.all() else self._trimmed(table, row_numbers, np.flatnonzero(~trusted))
 
     def refine(self, rows: Any, labels: Any) -> Self:
         """A new detector that also knows some verdicts; this one stays as it is.
@@ -146,6 +156,14 @@ class TabularDetector(BaseEstimator):
         self.n_features_in_ = len(self.scorer_.encoder_.learned_names_)
         self.model_id_ = artifact.digest({"learned": self.scorer_.learned_state(),
                                           "calibration": self.calibration_.to_state()})
+        self.trimmed_positions_, self.trimmed_ = np.zeros(0, np.intp), _nothing_trimmed(self.reference_)
+        return self
+
+    def _trimmed(self, table: pa.Table, row_numbers: np.ndarray, positions: np.ndarray) -> Self:
+        rows = table.take(positions)
+        self.trimmed_positions_ = positions
+        self.trimmed_ = trimmed_table(rows, row_numbers[positions], self.score_table(rows))
+        self.rows_ = self.rows_ | {"read": table.num_rows, "trimmed": len(positions)}
         return self
 
     def score(self, rows: Any, policy: str | Policy | None = None) -> pd.DataFrame:
@@ -174,13 +192,19 @@ class TabularDetector(BaseEstimator):
     def training_scores(self, rows: Any) -> np.ndarray:
         """Scores (rows,) of the very rows of `fit`, those of the bank measured to its other rows only.
 
-        Raises UsageError if fewer or more rows are given than were learned from.
+        Trimmed rows, which are in no bank, are scored as new ones. Raises UsageError if fewer or more rows are given
+        than were read.
         """
         table = self._read(rows)
         if table.num_rows != self.rows_["read"]:
             raise UsageError(f"training scores are of the {self.rows_['read']} rows learned from",
                              f"{table.num_rows} are given", "give the rows of fit, or use decision_function")
-        return self.scorer_.training_scores(table, np.arange(table.num_rows))
+        scores = np.empty(table.num_rows)
+        kept = np.setdiff1d(np.arange(table.num_rows), self.trimmed_positions_)
+        scores[kept] = self.scorer_.training_scores(table.take(kept), np.arange(len(kept)))
+        if len(self.trimmed_positions_):
+            scores[self.trimmed_positions_] = self.scorer_.score(table.take(self.trimmed_positions_))
+        return scores
 
     def drift(self, rows: Any, *, where: str | None = None, level: float = LEVEL) -> DriftVerdict:
         """Whether the calibration still holds for new unlabelled rows; at most a share `level` of inputs without drift
@@ -211,7 +235,7 @@ class TabularDetector(BaseEstimator):
         """The same for a stream of batches of rows."""
         key = np.random.SeedSequence(self.random_state, spawn_key=(RECALIBRATION,))
         sample, ties = map(np.random.default_rng, key.spawn(2))
-        table = self._sample(stream, RECALIBRATION_ROWS, sample)
+        table, _ = self._sample(stream, RECALIBRATION_ROWS, sample)
         if table.num_rows < FEWEST_ROWS:
             raise InputError(f"a calibration needs at least {FEWEST_ROWS} normal rows", f"there are {table.num_rows}",
                              "give more rows, or check the filter")
@@ -272,14 +296,16 @@ class TabularDetector(BaseEstimator):
             "kind": KIND, "version": version("anomaly_cl"), "model_id": self.model_id_, "rows": self.rows_,
             "settings": {"pretraining": self.pretraining, "random_state": self.random_state,
                          "calibration": "cross" if self.rows_["models"] > 1 else "split",
-                         "bank_rows": self.bank_rows, "fit_rows": self.fit_rows},
+                         "bank_rows": self.bank_rows, "fit_rows": self.fit_rows, "contamination": self.contamination},
+            "trimmed_positions": self.trimmed_positions_,
             "own_training": self.own_training_, "pairs": self.pairs_ and vars(self.pairs_),
             "schema": self.schema_.to_dict(), "scorer": self.scorer_.to_state(),
             "calibration": {name: value for name, value in self.calibration_.to_state().items() if name != "scores"},
             "drift": self.drift_reference_.to_state(),
         }
         calibration = pa.table({"score": self.calibration_.scores_})
-        artifact.save_model(folder, state, {"reference": self.reference_, "calibration": calibration})
+        trimmed = {"trimmed": self.trimmed_} if self.trimmed_.num_rows else {}
+        artifact.save_model(folder, state, {"reference": self.reference_, "calibration": calibration} | trimmed)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -300,6 +326,8 @@ class TabularDetector(BaseEstimator):
         detector.drift_reference_ = DriftReference.from_state(state["drift"])
         detector.reference_, detector.rows_, detector.model_id_ = tables["reference"], state["rows"], state["model_id"]
         detector.own_training_, detector.pairs_ = state["own_training"], state["pairs"] and Pairs(**state["pairs"])
+        detector.trimmed_positions_ = np.asarray(state.get("trimmed_positions", np.zeros(0, np.intp)))
+        detector.trimmed_ = tables.get("trimmed", _nothing_trimmed(detector.reference_))
         detector.n_features_in_ = len(detector.scorer_.encoder_.learned_names_)
         return detector
 
@@ -327,14 +355,17 @@ class TabularDetector(BaseEstimator):
 
     def _sample(
         self, stream: RowStream, n_rows: int, rng: np.random.Generator, known: PairTable | None = None
-    ) -> pa.Table:
-        """At most so many rows of a stream, drawn evenly; pairs that are known of them see all of them pass."""
+    ) -> tuple[pa.Table, np.ndarray]:
+        """At most so many rows of a stream, drawn evenly, and their positions in it; pairs that are known of them see
+        all of them pass.
+        """
         read = [column.name for column in self.schema_.required]
-        batches = (batch.rows.select(read) for batch in stream)
-        return pa.Table.from_batches(
+        batches = (numbered(batch, read) for batch in stream)
+        table = pa.Table.from_batches(
             sample_rows(batches if known is None else known.watching(batches), n_rows, rng),
-            schema=pa.schema([stream.arrow_schema.field(name) for name in read]),
+            schema=pa.schema([*(stream.arrow_schema.field(name) for name in read), ROW_NUMBER]),
         )
+        return table.select(range(len(read))), table.column(len(read)).to_numpy()
 
     def _read(self, rows: Any) -> pa.Table:
         stream = open_rows(rows, self.schema_, on_reject=_refuse)
@@ -350,6 +381,10 @@ class TabularDetector(BaseEstimator):
 def load(folder: str | Path) -> TabularDetector:
     """Read a model folder that `save` or `anomaly-cl fit` wrote; raises ModelError, naming the file at fault."""
     return TabularDetector.load(folder)
+
+
+def _nothing_trimmed(rows: pa.Table) -> pa.Table:
+    return trimmed_table(rows.slice(0, 0), np.zeros(0, np.int64))
 
 
 def _refuse(rejected: list[Rejected]) -> None:

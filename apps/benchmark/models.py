@@ -18,7 +18,9 @@ from sklearn.preprocessing import StandardScaler
 from anomaly_cl.errors import UsageError
 
 OURS = "ours"
-UNCLEAN = (OURS, "KNN-1", "KNN-5", "IForest")  # whose loss by anomalies among the training rows is measured
+PLAIN, TRIMMED = f"{OURS}-plain", f"{OURS}-trimmed"  # both without pretraining; the second trims and refits
+# models whose loss by anomalies among the training rows is measured
+UNCLEAN = (OURS, PLAIN, TRIMMED, "KNN-1", "KNN-5", "IForest")
 
 
 class Detector(Protocol):

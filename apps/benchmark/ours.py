@@ -14,7 +14,7 @@ from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe
 from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.pretraining.fit import METHODS
 from anomaly_cl.table.split import Split
-from apps.benchmark.models import OURS
+from apps.benchmark.models import OURS, PLAIN, TRIMMED
 
 TOKEN = Split(0.02)  # ablations are of the ranking, for which the models that calibrate are fitted in vain
 
@@ -43,12 +43,13 @@ class ChosenHeads(TabularDetector):
 
 
 def our_models() -> dict[str, Callable[[int], TabularDetector]]:
-    """Makers {name: from a seed}: the default; each pretraining, fused and alone; no contrast; each head alone."""
+    """Makers {name: from a seed}: the default; each pretraining, fused and alone; no contrast; heads alone; trimmed."""
     plain = set(default_heads(Contrasted()))
     contrastive = set(default_heads(Contrasted(True, 1.0, True, np.zeros((1, 1))))) - plain
     makers: dict[str, Callable[[int], TabularDetector]] = {
         OURS: benchmark_detector,
         f"{OURS}-without-contrast": partial(chosen_heads, None, sorted(plain)),
+        PLAIN: partial(quick, None), TRIMMED: partial(quick, "auto"),
     }
     makers |= {f"{OURS}-{method}": partial(pretrained, method) for method in [*METHODS, NO_PRETRAINING]}
     makers |= {f"{OURS}-{method}-alone": partial(chosen_heads, method, sorted(contrastive)) for method in METHODS}
@@ -59,6 +60,11 @@ def pretrained(method: str | None, seed: int) -> TabularDetector:
     """The default detector with this pretraining (None: its own), and no more than a token calibration."""
     detector = benchmark_detector(seed).set_params(calibration=TOKEN)
     return detector if method is None else detector.set_params(pretraining=method)
+
+
+def quick(contamination: str | None, seed: int) -> TabularDetector:
+    """The same without pretraining; trimmed by `contamination`."""
+    return pretrained(NO_PRETRAINING, seed).set_params(contamination=contamination)
 
 
 def chosen_heads(method: str | None, keep: Collection[str], seed: int) -> ChosenHeads:

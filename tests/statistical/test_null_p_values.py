@@ -34,7 +34,7 @@ def _assert_promise(draw, splits, *, pretraining="none", calibration, ties=False
     print(f"{calibration}, {n_calibration} calibration rows:", dict(zip(LEVELS.tolist(), mean.round(5), strict=True)))
     assert (mean <= LEVELS + ONE_SIDED_99 * error).all()
     if not ties:  # no power is given away
-        usable = LEVELS >= 10 / (n_calibration + 1)
+        usable = 10 / (n_calibration + 1) <= LEVELS
         assert (mean >= 0.9 * LEVELS - ONE_SIDED_99 * error)[usable].all()
 
 
