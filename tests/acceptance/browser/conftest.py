@@ -57,9 +57,12 @@ def server(store: AlertStore) -> Iterator[str]:
         assert process.stdout is not None
         line = process.stdout.readline()
         assert f"http://127.0.0.1:{port}" in line, line
-        yield f"http://127.0.0.1:{port}"
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0, "Ctrl-C must end the dashboard cleanly"
+        try:
+            yield f"http://127.0.0.1:{port}"
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 0, "Ctrl-C must end the dashboard cleanly"
+        finally:
+            process.terminate()  # a shell that runs tests in the background has them ignore Ctrl-C
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0, "the server outlived the command"
 
