@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 
@@ -23,10 +26,25 @@ def embed(encoder: Encoder, rows: np.ndarray, block_rows: int = BLOCK_ROWS) -> n
                          "encode the rows with the features the encoder was trained on")
     embeddings = np.empty((len(rows), encoder.n_outputs), np.float32)
     block = torch.zeros(block_rows, rows.shape[1])
-    with torch.inference_mode():
+    with one_thread(), torch.inference_mode():
         for start in range(0, len(rows), block_rows):
             part = np.array(rows[start : start + block_rows], np.float32)  # a copy: torch warns of read-only memory
             block[: len(part)] = torch.from_numpy(part)
             block[len(part) :] = 0
             embeddings[start : start + len(part)] = encoder(block)[: len(part)].numpy()
     return embeddings
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """With torch's operations in one thread each.
+
+    The matrices of a batch are small: several threads wait for each other longer than they work, and on a machine that
+    is busy with something else ten times as long.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -19,7 +19,7 @@ from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
-from anomaly_cl.encoders.embed import BLOCK_ROWS, embed
+from anomaly_cl.encoders.embed import BLOCK_ROWS, embed, one_thread
 from anomaly_cl.encoders.encoder import Encoder
 from anomaly_cl.encoders.state import encoder_from_state, encoder_state
 from anomaly_cl.encoders.towers import MatchedParts
@@ -162,8 +162,8 @@ def _contrast(
             untrained = residual_encoder(training.shape[1], settings, view_seed)
             return PretrainResult(untrained.eval(), untrained_because=reason)
         module = kind.from_settings(torch.tensor(column_of, dtype=torch.long), settings, view_seed)
-        module.prepare(training, torch.Generator().manual_seed(prepare_seed))
-        with _quiet(), _one_thread():
+        with _quiet(), one_thread():
+            module.prepare(training, torch.Generator().manual_seed(prepare_seed))
             trainer.fit(
                 module,
                 training_loader(training, batch_size, settings.epoch_steps, order_seed, known),
@@ -250,21 +250,6 @@ def _trainer(settings: TrainingSettings, own: Sequence[Callback], options: Mappi
     except (MisconfigurationException, ValueError, TypeError) as error:
         raise UsageError("trainer options must suit Lightning and this machine", str(error).splitlines()[0],
                          "correct the option, or leave it out") from error
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """With torch's operations in one thread each.
-
-    The matrices of a batch are small: several threads wait for each other longer than they work, and on a machine that
-    is busy with something else ten times as long.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager
