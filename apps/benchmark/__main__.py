@@ -14,7 +14,7 @@ from anomaly_cl.errors import AnomalyCLError
 if TYPE_CHECKING:
     from apps.benchmark.results import Job, Result
 
-LISTS = ("--seeds", "--only", "--models", "--contaminate", "--counts")
+LISTS = ("--seeds", "--only", "--models", "--contaminate", "--counts", "--thresholders")
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 
@@ -115,6 +115,30 @@ def thresholds(
 
     write_report(out, runs, seed)
     typer.echo(f"report: {out / 'thresholds.md'}")
+
+
+@app.command()
+def false_alarms(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of <number>_<name>.npz with X and y.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results; what is in it is not run again.")],
+    seeds: Annotated[list[int] | None, typer.Option(metavar="N ...", help="Seeds of splits and models.")] = None,
+    largest: Annotated[int, typer.Option(metavar="N", min=1, help="The data sets of the most rows.")] = 10,
+    pythresh: Annotated[bool, typer.Option("--pythresh/--no-pythresh", help="Compare with pythresh.")] = True,
+    thresholders: Annotated[list[str] | None, typer.Option(
+        metavar="NAME ...", help="These thresholders of pythresh only.")] = None,
+) -> None:
+    """False alarms of our policies, contamination quantiles and pythresh's thresholders, on the same scores.
+
+    Example: `python -m apps.benchmark false-alarms --data adbench --out results --seeds 0 1 2`
+    """
+    from apps.benchmark import false_alarms, false_alarms_report
+    from apps.benchmark.data import find_sets
+    from apps.benchmark.peers.thresholders import thresholders as choose
+
+    makers = choose(thresholders) if pythresh else {}
+    sets = false_alarms.largest(find_sets(data), largest)
+    frame = false_alarms.measure(sets, sorted(set(seeds or [0, 1, 2])), makers, out, typer.echo)
+    typer.echo(f"report: {false_alarms_report.write_report(frame, out)}")
 
 
 @app.command()

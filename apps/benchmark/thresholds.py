@@ -12,7 +12,7 @@ import pandas as pd
 from anomaly_cl.errors import UsageError
 from anomaly_cl.scoring.calibration import Calibration
 from anomaly_cl.scoring.online_fdr import lord_plus_plus, saffron
-from anomaly_cl.scoring.policy import Known, ScoredRows
+from anomaly_cl.scoring.policy import Known, Policy, ScoredRows
 from anomaly_cl.scoring.thresholds import parse_policy
 from apps.benchmark.report import markdown
 
@@ -64,6 +64,20 @@ def outcome(labels: np.ndarray, alerts: np.ndarray) -> tuple[float, float]:
     return float((alerts & ~labels).sum() / max(alerts.sum(), 1)), float(alerts[labels].mean())
 
 
+def alerts_or_none(policy: Policy, rows: ScoredRows, known: Known) -> np.ndarray:
+    """Alerts (rows,) of a policy; none where it cannot work, such as without a tail: a user gets a message instead."""
+    try:
+        policy.check(known)
+    except UsageError:
+        return np.zeros(len(rows), bool)
+    return policy.alerts(rows)
+
+
+def contamination_alerts(training: np.ndarray, scores: np.ndarray, contamination: float) -> np.ndarray:
+    """Alerts (rows,) as PyOD's BaseDetector sets them: scores above a percentile of the training scores (n,)."""
+    return scores > np.percentile(training, 100 * (1 - contamination))
+
+
 def alerts_of(case: Case, drawn: Draw, run: int) -> Iterator[tuple[str, np.ndarray]]:
     """Each threshold by name, and its mask (n_rows,) of alerts."""
     calibration = Calibration().fit(drawn.calibration)
@@ -71,13 +85,7 @@ def alerts_of(case: Case, drawn: Draw, run: int) -> Iterator[tuple[str, np.ndarr
     rows = ScoredRows(p, drawn.scores, calibration.p_tail(drawn.scores), n_calibration=case.n_calibration)
     known = Known(case.n_calibration, case.n_rows, tail=calibration.tail_ is not None)
     for name in POLICIES:
-        policy = parse_policy(name.replace("the share", str(case.share)))
-        try:
-            policy.check(known)
-        except UsageError:  # such as no tail: a user gets this message and no alerts
-            yield name, np.zeros(case.n_rows, bool)
-        else:
-            yield name, policy.alerts(rows)
+        yield name, alerts_or_none(parse_policy(name.replace("the share", str(case.share))), rows, known)
     if run < STREAM_RUNS:
         for name, procedure in STREAMS.items():
             yield f"{name}, row by row", procedure.decide(p)[0]
@@ -86,8 +94,8 @@ def alerts_of(case: Case, drawn: Draw, run: int) -> Iterator[tuple[str, np.ndarr
         (f"contamination={DEFAULT_CONTAMINATION}", drawn.calibration, DEFAULT_CONTAMINATION),
         ("contamination=the share", drawn.calibration, case.share),
         ("the same, anomalies in training", drawn.unclean, case.share),
-    ):  # PyOD's BaseDetector takes the percentile of the training scores, and what lies above it as outliers
-        yield name, drawn.scores > np.percentile(training, 100 * (1 - contamination))
+    ):
+        yield name, contamination_alerts(training, drawn.scores, contamination)
 
 
 def measure(runs: int, seed: int) -> pd.DataFrame:
