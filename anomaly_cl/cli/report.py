@@ -27,14 +27,20 @@ def say_report(report: DetectorReport) -> None:
 
     output.print("[bold]Report[/bold]", highlight=False)
     say(report.verdict)
-    say(f"Measured by {report.seeds} models on {report.fitted_rows:,} normal rows, {report.held_out_rows:,} others and "
+    models = "one model" if report.seeds == 1 else f"{report.seeds} models"
+    say(f"Measured by {models} on {report.fitted_rows:,} normal rows, {report.held_out_rows:,} others and "
         f"{sum(report.anomalies.values()):,} synthetic anomalies.")
     for name, frame in report.tables().items():
         if len(frame):
             output.print(f"[bold]{escape(HEADINGS[name])}[/bold]", highlight=False, soft_wrap=True)
-            output.print(_table(frame), highlight=False)
+            output.print(_table(_heads_as_lines(frame) if frame.index.name == "kind" else frame), highlight=False)
     for note in report.notes:
         say(note)
+
+
+def _heads_as_lines(frame: pd.DataFrame) -> pd.DataFrame:
+    """Kinds across and heads down: of heads there may be many, with long names."""
+    return frame.T.rename(index=lambda head: head.replace("_", " "))
 
 
 def _table(frame: pd.DataFrame) -> Table:

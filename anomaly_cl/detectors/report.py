@@ -96,7 +96,10 @@ class DetectorReport:
         return _verdict(self)
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The figures as frames: "learnability" (kinds x heads), "spread" likewise, "stability", "sensitivity"."""
+        """The figures as frames: "learnability" (kinds x heads), "stability", "sensitivity", and "spread" over seeds.
+
+        The spread is laid out as learnability, and empty for one seed.
+        """
         found = pd.DataFrame([asdict(line) for line in self.learnability], columns=[f.name for f in fields(Found)])
         kinds = found["kind"].unique()
         heads = sorted(found["head"].unique(), key=lambda head: head not in (FUSED, PLAIN))
@@ -105,7 +108,7 @@ class DetectorReport:
         trained = [{"variant": line.variant, **(line.auc_roc or {}), "rank_correlation": line.rank_correlation,
                     "fused_rank_correlation": line.fused_rank_correlation} for line in self.sensitivity]
         return {
-            "learnability": wide["auc_roc"], "spread": wide["spread"],
+            "learnability": wide["auc_roc"], "spread": wide["spread"][:None if self.seeds > 1 else 0],
             "stability": pd.DataFrame([asdict(self.stability)] if self.stability else []),
             "sensitivity": pd.DataFrame(trained),
         }
