@@ -86,7 +86,7 @@ class RowScorer:
         if len(encoded) > recipe.bank_rows:
             self.bank_positions_ = _drawn(roles, recipe.bank_rows, bank)
         in_bank, within = encoded.take(self.bank_positions_), _within(roles, self.bank_positions_)
-        heads = recipe.heads(self._contrasted(encoded.take(roles.learned)))
+        heads = recipe.heads(self._contrasted(encoded.spaces["rank"][roles.learned]))
         self.ensemble_ = HeadEnsemble(heads).fit(self.spaces(in_bank), within, self.encoder_.two_sided_)
         self.refinement_ = None
         if recipe.confirmed:
@@ -185,9 +185,10 @@ class RowScorer:
     def _network_input(self, encoded: EncodedRows) -> np.ndarray:
         return side_by_side(encoded) if isinstance(self.network_, SpaceMetrics) else encoded.spaces[INPUT_SPACE]
 
-    def _contrasted(self, learned: EncodedRows) -> Contrasted:
+    def _contrasted(self, rank_scores: np.ndarray) -> Contrasted:
+        """What the pretraining left, given the rank scores (rows, width) of the rows learned from."""
         if isinstance(self.network_, SpaceMetrics):
-            return Contrasted(metrics=contrast_weight(learned.spaces["rank"]))
+            return Contrasted(metrics=contrast_weight(rank_scores))
         return Contrasted(self.network_ is not None, matched=self.matching_ is not None, prototypes=self.prototypes_)
 
     def _pretrain(self, encoded: EncodedRows, table: pa.Table, roles: Roles, recipe: Recipe, seed: int) -> None:

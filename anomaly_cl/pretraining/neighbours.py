@@ -62,6 +62,7 @@ class Neighbours(ContrastiveModule):
     stops_early: ClassVar[bool] = False
     n_spaces: ClassVar[int] = 3
     encoder: SpaceMetrics
+    bank: Tensor
 
     def __init__(
         self, encoder: SpaceMetrics, column_of: Tensor, temperature: float, learning_rate: float, seed: int = 0,
@@ -90,7 +91,7 @@ class Neighbours(ContrastiveModule):
 
     def prepare(self, rows: Tensor, generator: torch.Generator) -> None:
         """Keep the rows as bank, and make the strange copies."""
-        self.bank = rows
+        self.register_buffer("bank", rows, persistent=False)
         share = min(1.0, self.own.wide / len(self.column_of))
         n_copies = max(min(FEWEST_COPIES, self.own.copies), round(self.own.copies * share))
         self.copies: list[Copies] = [
@@ -123,7 +124,7 @@ class Neighbours(ContrastiveModule):
         if len(bank) > self.own.bank_rows:
             bank = torch.randperm(len(bank), generator=generator)[: self.own.bank_rows]
         bank = bank.to(rows.device)
-        known = self.bank.to(rows.device)[bank]
+        known = self.bank[bank]
         own = torch.full((len(rows),), -1) if positions is None else positions
         losses = [
             self._space_loss(space, part, near, own.to(rows.device), bank, generator)
@@ -135,14 +136,14 @@ class Neighbours(ContrastiveModule):
     def _space_loss(
         self, space: int, rows: Tensor, known: Tensor, own: Tensor, bank: Tensor, generator: torch.Generator
     ) -> Tensor:
-        copies, parents = (part.to(rows.device) for part in self.copies[space])
-        if not len(copies):
+        made = self.copies[space]
+        if not len(made.rows):
             return rows.sum() * 0
-        drawn = torch.randint(len(copies), (len(rows),), generator=generator).to(rows.device)
-        left_out = torch.cat([own.unsqueeze(1) == bank, (parents[drawn].unsqueeze(2) == bank).any(dim=1)])
+        drawn = torch.randint(len(made.rows), (len(rows),), generator=generator)
+        copies, parents = (part[drawn].to(rows.device) for part in made)
+        left_out = torch.cat([own.unsqueeze(1) == bank, (parents.unsqueeze(2) == bank).any(dim=1)])
         metric = self.encoder.metrics[space]
-        distances = neighbour_distance(metric(torch.cat([rows, copies[drawn]])), metric(known), self.own.neighbours,
-                                       left_out)
+        distances = neighbour_distance(metric(torch.cat([rows, copies])), metric(known), self.own.neighbours, left_out)
         return self.loss(distances[: len(rows)], distances[len(rows):])
 
     def _prior(self) -> Tensor:

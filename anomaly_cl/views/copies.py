@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -71,7 +71,7 @@ class Between:
 
     least: float = 0.3
     most: float = 0.7
-    from_both: bool = True
+    from_both: ClassVar[bool] = True
 
     def __call__(self, drawn: Drawn, generator: torch.Generator) -> Tensor:
         share = _uniform(len(drawn.rows), self.least, self.most, generator).to(drawn.rows)
@@ -84,7 +84,7 @@ class Beyond:
 
     least: float = 0.3
     most: float = 1.5
-    from_both: bool = False
+    from_both: ClassVar[bool] = False
 
     def __call__(self, drawn: Drawn, generator: torch.Generator) -> Tensor:
         share = _uniform(len(drawn.rows), self.least, self.most, generator).to(drawn.rows)
@@ -97,7 +97,7 @@ class Spliced:
 
     least: float = 0.2
     most: float = 0.8
-    from_both: bool = True
+    from_both: ClassVar[bool] = True
 
     def __call__(self, drawn: Drawn, generator: torch.Generator) -> Tensor:
         rate = _uniform(len(drawn.rows), self.least, self.most, generator)
@@ -110,7 +110,7 @@ class FewCells:
     """One to `most` cells, each of a random row: a dependency broken in few places."""
 
     most: int = 3
-    from_both: bool = False
+    from_both: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.most < 1:
@@ -129,7 +129,7 @@ class Scattered:
 
     beyond: float = 0.25
     least_rate: float = 0.1
-    from_both: bool = False
+    from_both: ClassVar[bool] = False
 
     def __call__(self, drawn: Drawn, generator: torch.Generator) -> Tensor:
         n = len(drawn.rows)
@@ -148,7 +148,7 @@ class Noise:
     least: float = 0.03
     most: float = 3.0
     least_rate: float = 0.1
-    from_both: bool = False
+    from_both: ClassVar[bool] = False
 
     def __call__(self, drawn: Drawn, generator: torch.Generator) -> Tensor:
         n = len(drawn.rows)
