@@ -6,7 +6,7 @@ from typing import Any
 _HOMES = {
     "Schema": "anomaly_cl.schema",
     "TabularDetector": "anomaly_cl.detectors.tabular",
-    "load": "anomaly_cl.detectors.tabular",
+    "load": "anomaly_cl.detectors.loading",
     "score_file": "anomaly_cl.batch.score",
     "simulate_transactions": "anomaly_cl.datasets.simulate",
 }

@@ -26,7 +26,7 @@ def drift(
 
     Example: `anomaly-cl drift model july.csv`
     """
-    from anomaly_cl.detectors.tabular import load
+    from anomaly_cl.detectors.loading import load
     from anomaly_cl.table.read import open_rows
 
     detector = load(model)

@@ -33,7 +33,7 @@ def inspect(
     Example: `anomaly-cl inspect model --report`
     """
     from anomaly_cl.detectors.artifact import describe_model
-    from anomaly_cl.detectors.tabular import load
+    from anomaly_cl.detectors.loading import load
 
     detector, about = load(model), describe_model(model)
     calibration, scorer = detector.calibration_, detector.scorer_

@@ -24,7 +24,7 @@ def recalibrate(
 
     Example: `anomaly-cl recalibrate model july.csv --out model_july --where "is_fraud = 0"`
     """
-    from anomaly_cl.detectors.tabular import load
+    from anomaly_cl.detectors.loading import load
     from anomaly_cl.table.read import open_rows
 
     if out.resolve() == model.resolve():

@@ -34,7 +34,7 @@ def score(
     Example: `anomaly-cl score model july.csv --out july.parquet --alerts-at alpha=0.001 --store alerts.sqlite`
     """
     from anomaly_cl.batch.score import score_file
-    from anomaly_cl.detectors.tabular import load
+    from anomaly_cl.detectors.loading import load
 
     detector = load(model)
     with policy_warnings(), progress("scoring") as done:

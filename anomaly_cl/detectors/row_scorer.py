@@ -19,6 +19,7 @@ from anomaly_cl.detectors.ensemble import (
     HeadEnsemble,
     SpaceHead,
     default_heads,
+    weighted_heads,
 )
 from anomaly_cl.detectors.refinement import Confirmed, Measured, Refinement
 from anomaly_cl.encoders.embed import embed
@@ -41,7 +42,8 @@ NO_PRETRAINING = "none"
 class Recipe:
     """How a RowScorer is made: pretraining and its settings, heads of other kinds, and the size of the bank.
 
-    `pairs` are of positions in the table learned from; `confirmed` are labelled rows beside that table.
+    `pairs` are of positions in the table learned from; `confirmed` are labelled rows beside that table. `weights` say
+    how much each column counts, {learned column: 0 or more}; without them all columns count alike.
     """
 
     pretraining: str
@@ -51,10 +53,16 @@ class Recipe:
     bank_rows: int
     pairs: Pairs | None = None
     confirmed: Confirmed | None = None
+    weights: Mapping[str, float] | None = None
 
-    def heads(self, found: Contrasted) -> dict[str, SpaceHead]:
-        """The default heads and the extra ones; UsageError if a name is taken twice."""
+    def heads(self, found: Contrasted, encoder: TableEncoder) -> dict[str, SpaceHead]:
+        """The heads for the columns, and the extra ones; UsageError if a name is taken twice."""
         heads = default_heads(found)
+        if self.weights is not None:
+            weights = np.array([self.weights[name] for name in encoder.learned_names_])
+            # what the pretraining left is measured as always, the columns themselves by their weights
+            heads = {name: head for name, head in heads.items() if head.space not in (*SPACES, TAILS)}
+            heads |= weighted_heads(encoder.column_of_, weights)
         extra = {name: SpaceHead("standard", head) for name, head in self.extra_heads.items()}
         if twice := sorted(set(heads) & set(extra)):
             raise UsageError(f"extra heads need names other than {sorted(heads)}", f"found {twice}", "rename them")
@@ -86,7 +94,7 @@ class RowScorer:
         if len(encoded) > recipe.bank_rows:
             self.bank_positions_ = _drawn(roles, recipe.bank_rows, bank)
         in_bank, within = encoded.take(self.bank_positions_), _within(roles, self.bank_positions_)
-        heads = recipe.heads(self._contrasted(encoded.spaces["rank"][roles.learned]))
+        heads = recipe.heads(self._contrasted(encoded.spaces["rank"][roles.learned]), self.encoder_)
         self.ensemble_ = HeadEnsemble(heads).fit(self.spaces(in_bank), within, self.encoder_.two_sided_)
         self.refinement_ = None
         if recipe.confirmed:
@@ -141,7 +149,7 @@ class RowScorer:
 
     def nearest(self, encoded: EncodedRows, k: int) -> np.ndarray:
         """Positions (rows, k) in the bank of the nearest normal rows, nearest first."""
-        return self.ensemble_.first(INPUT_SPACE).neighbours(encoded.spaces[INPUT_SPACE], k)[1]
+        return self.ensemble_.nearest(encoded.spaces, INPUT_SPACE, k)
 
     def learned_state(self) -> dict[str, Any]:
         """The part of the state that does not need the heads, some of which may have none."""

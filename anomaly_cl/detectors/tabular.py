@@ -16,26 +16,22 @@ from sklearn.base import BaseEstimator, clone
 
 from anomaly_cl.detectors import artifact, probing
 from anomaly_cl.detectors.calibrating import Fitted, calibrate, fit_and_calibrate, resolve_plan
-from anomaly_cl.detectors.drift import TableDrift
+from anomaly_cl.detectors.fitted import FittedDetector, refuse
 from anomaly_cl.detectors.groups import describe_groups
 from anomaly_cl.detectors.pair_table import PairTable
-from anomaly_cl.detectors.policies import known_before, resolve, scored_rows
-from anomaly_cl.detectors.reasons import BANK_ROWS, contributions, reasons, typical_rows
 from anomaly_cl.detectors.refinement import Confirmed
 from anomaly_cl.detectors.report import DetectorReport
 from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer
-from anomaly_cl.detectors.scored import REASONS, SCORED, Scores, naming_columns, score_columns, segment_texts
 from anomaly_cl.detectors.trimmed import ROW_NUMBER, check_contamination, numbered, trimmed_table, trusted_rows
 from anomaly_cl.errors import InputError, ModelError, UsageError
 from anomaly_cl.pretraining.pairs import Pairs, pairs_among
 from anomaly_cl.pretraining.settings import TrainingSettings
 from anomaly_cl.schema import Schema
-from anomaly_cl.scoring.calibration import Calibration, risk
+from anomaly_cl.scoring.calibration import Calibration
 from anomaly_cl.scoring.distances import DistanceHead
 from anomaly_cl.scoring.drift import FEWEST_ROWS, DriftReference
 from anomaly_cl.scoring.drift_verdict import LEVEL, DriftVerdict
 from anomaly_cl.scoring.policy import Policy
-from anomaly_cl.table.conform import Rejected
 from anomaly_cl.table.read import RowStream, open_rows
 from anomaly_cl.table.split import CalibrationPlan, sample_rows
 
@@ -46,7 +42,7 @@ RECALIBRATION = 1_000  # key of the random stream of a recalibration, apart from
 FEWEST = {"bank_rows": 100, "fit_rows": 4}
 
 
-class TabularDetector(BaseEstimator):
+class TabularDetector(FittedDetector, BaseEstimator):
     """Anomaly detector for tables, trained on normal rows only; higher scores are stranger.
 
     pretraining: "neighbours", "simclr", "moco", "swav", "triplet", "clip", or "none" for raw distances alone.
@@ -94,7 +90,7 @@ class TabularDetector(BaseEstimator):
         learns from those of its training rows. Raises InputError for rows or pairs that cannot be read or too few of
         them, UsageError for a setting out of range, ModelError if the pretraining collapsed.
         """
-        stream = open_rows(rows, self.schema, where=where, on_reject=_refuse)
+        stream = open_rows(rows, self.schema, where=where, on_reject=refuse)
         return self.fit_stream(stream, pairs=pairs)
 
     def fit_stream(self, stream: RowStream, *, pairs: Any = None) -> Self:
@@ -172,17 +168,7 @@ class TabularDetector(BaseEstimator):
         The default policy is alpha=0.01. The index is that of a DataFrame given, else 0, 1, ... Raises InputError
         for a row that cannot be read.
         """
-        table = self._read(rows)
-        chosen = self.resolve_policy(policy, table.num_rows)
-        scores = self.score_table(table)
-        mask = chosen.alerts(scored_rows(scores, table, self.schema_, self.calibration_.n_rows_))
-        texts: list[Any] = [None] * table.num_rows
-        for row, found in zip(np.flatnonzero(mask), self.reasons(table.filter(pa.array(mask))), strict=True):
-            texts[row] = found
-        columns = score_columns(scores, table, self.schema_, self.model_id_)
-        columns |= {"alert": pa.array(mask), "reasons": pa.array(texts, REASONS)}
-        columns |= {name: table.column(name) for name in naming_columns(self.schema_)}
-        frame = pa.table({name: columns[name] for name in [*naming_columns(self.schema_), *SCORED]}).to_pandas()
+        frame = self.scored_frame(self._read(rows), policy)
         return frame.set_index(rows.index) if isinstance(rows, pd.DataFrame) else frame
 
     def decision_function(self, rows: Any) -> np.ndarray:
@@ -210,18 +196,7 @@ class TabularDetector(BaseEstimator):
         """Whether the calibration still holds for new unlabelled rows; at most a share `level` of inputs without drift
         gets "recalibrate". Rows may be anything that `score` takes, or files of any size.
         """
-        return self.drift_of_stream(open_rows(rows, self.schema_, where=where, on_reject=_refuse), level=level)
-
-    def drift_of_stream(self, stream: RowStream, *, level: float = LEVEL) -> DriftVerdict:
-        """The same for a stream of batches of rows."""
-        monitor = self.drift_monitor()
-        for batch in stream:
-            monitor.add(batch.rows, self.score_table(batch.rows).score)
-        return monitor.verdict(level)
-
-    def drift_monitor(self) -> TableDrift:
-        """A monitor to which rows are added as they are scored, for streams without an end."""
-        return TableDrift(self.drift_reference_, self.schema_)
+        return self.drift_of_stream(open_rows(rows, self.schema_, where=where, on_reject=refuse), level=level)
 
     def recalibrated(self, rows: Any, *, where: str | None = None) -> Self:
         """A detector of the same training with a new calibration, of normal rows that it did not learn from.
@@ -229,7 +204,7 @@ class TabularDetector(BaseEstimator):
         Scores stay as they are; p-values, risk, alerts and drift follow the new rows. At most 20,000 are kept. Raises
         InputError for fewer than 100.
         """
-        return self.recalibrated_stream(open_rows(rows, self.schema_, where=where, on_reject=_refuse))
+        return self.recalibrated_stream(open_rows(rows, self.schema_, where=where, on_reject=refuse))
 
     def recalibrated_stream(self, stream: RowStream) -> Self:
         """The same for a stream of batches of rows."""
@@ -248,30 +223,6 @@ class TabularDetector(BaseEstimator):
     def embed(self, rows: Any) -> np.ndarray:
         """Embeddings (rows, d) float32, not length-normalised; without pretraining, the encoder's input."""
         return self.scorer_.embed(self.scorer_.encoder_.transform(self._read(rows)))
-
-    def score_table(self, table: pa.Table | pa.RecordBatch) -> Scores:
-        """Scores of rows that already conform to the schema; a row's scores do not depend on the others."""
-        score = self.scorer_.score(table)
-        segments = segment_texts(table, self.schema_)
-        p_tail = self.calibration_.p_tail(score, segments)
-        return Scores(score, self.calibration_.p_value(score, segments), p_tail, risk(p_tail))
-
-    def reasons(self, table: pa.Table | pa.RecordBatch) -> list[list[dict[str, Any]]]:
-        """For each conforming row, the columns that made it strange: column, contribution, value, typical."""
-        if not table.num_rows:
-            return []
-        step = -(-self.reference_.num_rows // BANK_ROWS)
-        near = self.reference_.take(np.arange(0, self.reference_.num_rows, step))
-        encoder = self.scorer_.encoder_
-        rows, bank, column_of = encoder.transform(table), encoder.transform(near), encoder.column_of_
-        typical = typical_rows(rows, bank, column_of)
-        falls = contributions(self.scorer_.score_encoded, rows, bank, typical, column_of)
-        return reasons(falls, encoder.learned_names_, table, near, typical)
-
-    def neighbours(self, table: pa.Table | pa.RecordBatch, k: int = 5) -> list[list[dict[str, Any]]]:
-        """For each conforming row, its k nearest normal rows, nearest first, as {column: value}."""
-        nearest = self.scorer_.nearest(self.scorer_.encoder_.transform(table), k)
-        return [self.reference_.take(indices).to_pylist() for indices in nearest]
 
     def report(
         self, rows: Any = None, *, seeds: int = 3, anomalies: int = 400, on_step: Callable[[str], None] | None = None
@@ -331,9 +282,6 @@ class TabularDetector(BaseEstimator):
         detector.n_features_in_ = len(detector.scorer_.encoder_.learned_names_)
         return detector
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "calibration_")
-
     def _check_settings(self, pairs: Any = None) -> None:
         if pairs is not None and self.pretraining == NO_PRETRAINING:
             raise UsageError("pairs train an encoder", "pretraining is 'none'", "choose one, 'triplet' say")
@@ -368,29 +316,11 @@ class TabularDetector(BaseEstimator):
         return table.select(range(len(read))), table.column(len(read)).to_numpy()
 
     def _read(self, rows: Any) -> pa.Table:
-        stream = open_rows(rows, self.schema_, on_reject=_refuse)
+        stream = open_rows(rows, self.schema_, on_reject=refuse)
         read = [column.name for column in self.schema_.required]
         batches = [batch.rows.select(read) for batch in stream]
         return pa.Table.from_batches(batches, schema=pa.schema([stream.arrow_schema.field(name) for name in read]))
 
-    def resolve_policy(self, policy: str | Policy | None = None, n_rows: int | None = None) -> Policy:
-        """The policy meant by a text, or the default; see `anomaly_cl.detectors.policies.resolve`."""
-        return resolve(policy, known_before(self.calibration_, self.schema_, n_rows))
-
-
-def load(folder: str | Path) -> TabularDetector:
-    """Read a model folder that `save` or `anomaly-cl fit` wrote; raises ModelError, naming the file at fault."""
-    return TabularDetector.load(folder)
-
 
 def _nothing_trimmed(rows: pa.Table) -> pa.Table:
     return trimmed_table(rows.slice(0, 0), np.zeros(0, np.int64))
-
-
-def _refuse(rejected: list[Rejected]) -> None:
-    """In memory there is no file for rejected rows, so the first one is an error."""
-    first = rejected[0]
-    raise InputError(
-        f"column {first.column!r}: {first.rule}", f"row {first.row_number} has {first.raw_value!r}",
-        "mend or leave out the row, allow it in the schema, or score a file: rejected rows are then kept beside it",
-    )

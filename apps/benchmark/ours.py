@@ -12,6 +12,7 @@ from anomaly_cl.detectors.adapters import benchmark_detector
 from anomaly_cl.detectors.ensemble import Contrasted, SpaceHead, default_heads
 from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe
 from anomaly_cl.detectors.tabular import TabularDetector
+from anomaly_cl.features.table_encoder import TableEncoder
 from anomaly_cl.pretraining.fit import METHODS
 from anomaly_cl.table.split import Split
 from apps.benchmark.models import OURS, PLAIN, TRIMMED
@@ -25,8 +26,8 @@ class ChosenRecipe(Recipe):
 
     keep: frozenset[str] = frozenset()
 
-    def heads(self, found: Contrasted) -> dict[str, SpaceHead]:
-        return {name: head for name, head in super().heads(found).items() if name in self.keep}
+    def heads(self, found: Contrasted, encoder: TableEncoder) -> dict[str, SpaceHead]:
+        return {name: head for name, head in super().heads(found, encoder).items() if name in self.keep}
 
 
 class ChosenHeads(TabularDetector):

@@ -7,7 +7,7 @@ import json
 import pandas as pd
 import pytest
 
-from anomaly_cl.detectors.tabular import load
+from anomaly_cl.detectors.loading import load
 from tests.acceptance.test_command_line import run
 
 

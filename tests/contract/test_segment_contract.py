@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from anomaly_cl.batch.score import score_file
 from anomaly_cl.cli.app import app
-from anomaly_cl.detectors.tabular import TabularDetector, load
+from anomaly_cl.detectors.loading import load
+from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.errors import UsageError
 from anomaly_cl.scoring.calibration import p_values
 from anomaly_cl.scoring.segments import POOLED, WHOLE

@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from anomaly_cl.detectors.drift import compared_columns
-from anomaly_cl.detectors.tabular import TabularDetector, load
+from anomaly_cl.detectors.loading import load
+from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.errors import InputError
 from anomaly_cl.scoring.drift_verdict import Verdict
 

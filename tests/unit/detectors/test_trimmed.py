@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 
-from anomaly_cl.detectors.tabular import TabularDetector, load
+from anomaly_cl.detectors.loading import load
+from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.errors import UsageError
 
 ROWS, PLANTED = 600, 30

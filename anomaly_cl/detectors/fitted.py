@@ -1,0 +1,100 @@
+"""What every fitted detector does with rows that conform to its schema: scores, alerts, reasons, drift."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from anomaly_cl.detectors.drift import TableDrift
+from anomaly_cl.detectors.policies import known_before, resolve, scored_rows
+from anomaly_cl.detectors.reasons import BANK_ROWS, contributions, reasons, typical_rows
+from anomaly_cl.detectors.row_scorer import RowScorer
+from anomaly_cl.detectors.scored import REASONS, SCORED, Scores, naming_columns, score_columns, segment_texts
+from anomaly_cl.errors import InputError
+from anomaly_cl.schema import Schema
+from anomaly_cl.scoring.calibration import Calibration, risk
+from anomaly_cl.scoring.drift import DriftReference
+from anomaly_cl.scoring.drift_verdict import LEVEL, DriftVerdict
+from anomaly_cl.scoring.policy import Policy
+from anomaly_cl.table.conform import Rejected
+from anomaly_cl.table.read import RowStream
+
+
+class FittedDetector:
+    """Fitted attributes that all of it reads: `schema_`, `scorer_`, `calibration_`, `drift_reference_`, `reference_`
+    (the normal rows of the bank) and `model_id_`.
+    """
+
+    schema_: Schema
+    scorer_: RowScorer
+    calibration_: Calibration
+    drift_reference_: DriftReference
+    reference_: pa.Table
+    model_id_: str
+
+    def score_table(self, table: pa.Table | pa.RecordBatch) -> Scores:
+        """Scores of rows that already conform to the schema; a row's scores do not depend on the others."""
+        score = self.scorer_.score(table)
+        segments = segment_texts(table, self.schema_)
+        p_tail = self.calibration_.p_tail(score, segments)
+        return Scores(score, self.calibration_.p_value(score, segments), p_tail, risk(p_tail))
+
+    def reasons(self, table: pa.Table | pa.RecordBatch) -> list[list[dict[str, Any]]]:
+        """For each conforming row, the columns that made it strange: column, contribution, value, typical."""
+        if not table.num_rows:
+            return []
+        step = -(-self.reference_.num_rows // BANK_ROWS)
+        near = self.reference_.take(np.arange(0, self.reference_.num_rows, step))
+        encoder = self.scorer_.encoder_
+        rows, bank, column_of = encoder.transform(table), encoder.transform(near), encoder.column_of_
+        typical = typical_rows(rows, bank, column_of)
+        falls = contributions(self.scorer_.score_encoded, rows, bank, typical, column_of)
+        return reasons(falls, encoder.learned_names_, table, near, typical)
+
+    def neighbours(self, table: pa.Table | pa.RecordBatch, k: int = 5) -> list[list[dict[str, Any]]]:
+        """For each conforming row, its k nearest normal rows, nearest first, as {column: value}."""
+        nearest = self.scorer_.nearest(self.scorer_.encoder_.transform(table), k)
+        return [self.reference_.take(indices).to_pylist() for indices in nearest]
+
+    def scored_frame(self, table: pa.Table, policy: str | Policy | None) -> pd.DataFrame:
+        """One line for each conforming row: the columns that name it, and those of a scored file."""
+        chosen = self.resolve_policy(policy, table.num_rows)
+        scores = self.score_table(table)
+        mask = chosen.alerts(scored_rows(scores, table, self.schema_, self.calibration_.n_rows_))
+        texts: list[Any] = [None] * table.num_rows
+        for row, found in zip(np.flatnonzero(mask), self.reasons(table.filter(pa.array(mask))), strict=True):
+            texts[row] = found
+        columns = score_columns(scores, table, self.schema_, self.model_id_)
+        columns |= {"alert": pa.array(mask), "reasons": pa.array(texts, REASONS)}
+        columns |= {name: table.column(name) for name in naming_columns(self.schema_)}
+        return pa.table({name: columns[name] for name in [*naming_columns(self.schema_), *SCORED]}).to_pandas()
+
+    def drift_of_stream(self, stream: RowStream, *, level: float = LEVEL) -> DriftVerdict:
+        """The same for a stream of batches of rows."""
+        monitor = self.drift_monitor()
+        for batch in stream:
+            monitor.add(batch.rows, self.score_table(batch.rows).score)
+        return monitor.verdict(level)
+
+    def drift_monitor(self) -> TableDrift:
+        """A monitor to which rows are added as they are scored, for streams without an end."""
+        return TableDrift(self.drift_reference_, self.schema_)
+
+    def resolve_policy(self, policy: str | Policy | None = None, n_rows: int | None = None) -> Policy:
+        """The policy meant by a text, or the default; see `anomaly_cl.detectors.policies.resolve`."""
+        return resolve(policy, known_before(self.calibration_, self.schema_, n_rows))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "calibration_")
+
+
+def refuse(rejected: list[Rejected]) -> None:
+    """In memory there is no file for rejected rows, so the first one is an error."""
+    first = rejected[0]
+    raise InputError(
+        f"column {first.column!r}: {first.rule}", f"row {first.row_number} has {first.raw_value!r}",
+        "mend or leave out the row, allow it in the schema, or score a file: rejected rows are then kept beside it",
+    )
