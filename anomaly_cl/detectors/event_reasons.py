@@ -1,0 +1,75 @@
+"""Why a record of an entity was flagged, in words: what it has, and what its entity's past let expect."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from anomaly_cl.detectors.event_table import EXPECTED, EventSchema
+from anomaly_cl.detectors.reasons import MOST_REASONS, shown
+from anomaly_cl.features.deviation_kinds import Deviation
+from anomaly_cl.features.deviations import EntityDeviations
+from anomaly_cl.schema import Role
+
+
+class EventReasons:
+    """Turns reasons that speak of deviations into ones that a person can check against the entity's records."""
+
+    def __init__(self, events: EventSchema, learned: EntityDeviations):
+        self.events, self.learned = events, learned
+
+    def complete(
+        self, found: list[list[dict[str, Any]]], rows: pa.Table | pa.RecordBatch, added: Mapping[str, np.ndarray],
+        strange: Mapping[str, np.ndarray], days: int,
+    ) -> list[list[dict[str, Any]]]:
+        """Reasons of event rows in words, with what the last days of each entity role added {role: (rows,)}.
+
+        `strange` {role: (rows,)} is how many strange records there were.
+        """
+        time = self.events.base.only(Role.TIME)
+        complete = []
+        for position, reasons in enumerate(found):
+            row = {name: rows.column(name)[position].as_py() for name in rows.schema.names}
+            told = [self._in_words(reason, row, row.get(time or "")) for reason in reasons]
+            told += [{"column": f"earlier strange records of {role}", "contribution": float(nats[position]),
+                      "value": f"{strange[role][position]} in {days} d", "typical": "0"}
+                     for role, nats in added.items() if strange[role][position]]
+            told.sort(key=lambda reason: -reason["contribution"])
+            complete.append([reason for reason in told if reason["contribution"] > 0][:MOST_REASONS])
+        return complete
+
+    def _in_words(self, reason: dict[str, Any], row: Mapping[str, Any], time: datetime | None) -> dict[str, Any]:
+        deviation = self.learned.by_name.get(reason["column"])
+        if deviation is None:
+            return reason
+        value, typical = in_words(deviation, row[deviation.name], row[EXPECTED + deviation.name], row, time)
+        return reason | {"value": value, "typical": typical}
+
+
+def in_words(
+    deviation: Deviation, value: float | None, expected: float | None, row: Mapping[str, Any], time: datetime | None
+) -> tuple[str | None, str | None]:
+    """What a record has, and what was expected, given its deviation and expectation, its cells and its time."""
+    known = expected or 0.0
+    if deviation.kind == "amount":
+        return shown(row[str(deviation.about)]), shown(expected)
+    if deviation.kind == "gap":
+        return None if value is None else duration(known * math.exp(min(value, 700.0))), duration(known)
+    if deviation.kind == "hour":
+        return None if time is None else f"{time:%H:%M}", f"around {int(known):02d}:{int(known % 1 * 60):02d}"
+    if deviation.kind == "activity":
+        return f"{known + (value or 0.0) * math.sqrt(known + 1):.0f}", f"{known:.3g}"
+    return shown(row[str(deviation.about)]), f"{known:.0f} times before" if known else "never before"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the largest unit that fits: "3.5 h"."""
+    for size, unit in ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
