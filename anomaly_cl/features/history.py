@@ -5,24 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Self
 
 import pyarrow as pa
 
 from anomaly_cl.errors import UsageError
+from anomaly_cl.features.history_sql import (
+    PAST,
+    Frame,
+    amount_statistics,
+    entity_statistics,
+    history_query,
+    last_days,
+    last_rows,
+)
 from anomaly_cl.schema import Kind, Role, Schema
 
-MICROSECONDS_A_DAY = 86_400_000_000
-PAST = "past"  # the window of all earlier records
-COUNTED, MEASURED = pa.int64(), pa.float64()
-IN_ORDER = "ORDER BY micros, key NULLS FIRST, row"
-MIDDLE = {"median": "0.5"}
-QUARTILES = {"q1": "0.25", "q3": "0.75"}
+COUNTS = frozenset({"count", "n"})
 
 
 @dataclass(frozen=True)
 class HistoryColumn:
-    """One output: its name in SQL, and what it says. `window` is "past", "50 rows", "7 days" and the like, or None.
+    """One output: its name in SQL, and what it says. `window` is "past", "50 rows", "1 day", "7 days" and the like.
 
     `amount` is the column that a statistic is taken of; `other` the column whose value the counted records share.
     """
@@ -30,17 +35,20 @@ class HistoryColumn:
     sql_name: str
     entity: str
     statistic: str
-    type: pa.DataType
-    window: str | None = None
+    window: str = PAST.name
     amount: str | None = None
     other: str | None = None
 
     @property
+    def type(self) -> pa.DataType:
+        return pa.int64() if self.statistic in COUNTS else pa.float64()
+
+    @property
     def name(self) -> str:
-        """The column as a reader may see it; unique in a plan as long as no column's name imitates one."""
-        about = f"{self.entity}|{self.other}" if self.other is not None else self.entity
-        parts = [about, self.amount, self.statistic, self.window]
-        return ".".join(part for part in parts if part is not None)
+        """The column as a reader may see it, such as "card.amount.mean.7 days" or "card|shop.count"."""
+        about = self.entity if self.other is None else f"{self.entity}|{self.other}"
+        window = None if self.window == PAST.name else self.window
+        return ".".join(part for part in (about, self.amount, self.statistic, window) if part is not None)
 
 
 @dataclass(frozen=True)
@@ -102,23 +110,25 @@ class HistoryPlan:
                 for letter, names in (("e", self.entities), ("a", self.amounts), ("c", self.categories))
                 for position, name in enumerate(names)}
 
-    def record_schema(self, key: pa.DataType = COUNTED) -> pa.Schema:
-        """The table of records that the SQL reads; its `key` is int64 or string."""
+    def record_schema(self, key: pa.DataType | None = None) -> pa.Schema:
+        """The table of records that the SQL reads; its `key` is int64, or string."""
         kinds = {"e": pa.string(), "a": pa.float64(), "c": pa.string()}
-        return pa.schema([("row", pa.int64()), ("key", key), ("micros", pa.int64()), ("hour", pa.float64()),
-                          *((name, kinds[name[0]]) for name in self.record_names.values())])
+        return pa.schema([
+            ("row", pa.int64()), ("key", key or pa.int64()), ("micros", pa.int64()), ("hour", pa.float64()),
+            *((name, kinds[name[0]]) for name in self.record_names.values()),
+        ])
 
     @property
     def columns(self) -> tuple[HistoryColumn, ...]:
         """What the SQL gives beside `row`, in its order."""
-        return tuple(column for column, _ in self._outputs())
+        return tuple(self._columns())
 
     @property
     def schema(self) -> pa.Schema:
         """Arrow names and types of what the SQL gives."""
         return pa.schema([("row", pa.int64()), *((column.sql_name, column.type) for column in self.columns)])
 
-    def column(self, entity: str, statistic: str, window: str | None = None, *, amount: str | None = None,
+    def column(self, entity: str, statistic: str, window: str = PAST.name, *, amount: str | None = None,
                other: str | None = None) -> HistoryColumn:
         """The output that says this; raises UsageError if there is none."""
         for column in self.columns:
@@ -130,142 +140,35 @@ class HistoryPlan:
     def sql(self, table: str, first_row: int = 0) -> str:
         """The query over this table; rows below `first_row` are read as history and not returned.
 
-        It needs the functions that `sql_engine` defines in each engine: `percentile`, `exact`, `whole_of`, `part_of`.
+        It calls functions that the engines of `sql_engine` define.
         """
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", table):
             raise UsageError("a table's name is made of letters, digits and _", f"it is {table!r}", "rename it")
         codes = self.record_names
-        entities = [codes[name] for name in self.entities]
-        pairs = [f"{e}_{a}" for e in entities for a in map(codes.__getitem__, self.amounts)]
-        references = [
-            f"first_value({pair.split('_')[1]}) OVER (PARTITION BY {_alone(pair.split('_')[0])} ORDER BY "
-            f"CASE WHEN {pair.split('_')[1]} IS NULL THEN 1 ELSE 0 END, micros, key NULLS FIRST, row) AS {pair}_first"
-            for pair in pairs
-        ]
-        deviations = [f"{pair.split('_')[1]} - {pair}_first AS {pair}_off" for pair in pairs]
-        clock = [f"{function}(hour * (pi() / 12)) AS hour_{function}" for function in ("sin", "cos")]
-        return _query([
-            ("referenced", ["*", *clock, *references], table, ""),
-            ("deviating", ["*", *deviations], "referenced", ""),
-            ("measured", ["row", *self._measures()], "deviating", f"WINDOW {_lines(self._windows())}"),
-        ], ["row", *(f"{text} AS {column.sql_name}" for column, text in self._outputs())],
-            f"FROM measured WHERE row >= {int(first_row)} ORDER BY row")
+        return history_query(
+            table, [codes[name] for name in self.entities], [codes[name] for name in self.amounts],
+            [(codes[left], codes[right]) for left, right in self._pairs()], self._frames(), int(first_row),
+            [column.sql_name for column in self.columns],
+        )
 
-    def _frames(self) -> dict[str, str]:
-        """SQL names of the windows that amounts are measured in, and what they are called."""
-        return {"past": PAST, "rows": f"{self.rows} rows", **{f"d{day}": _days(day) for day in self.days}}
-
-    def _windows(self) -> Iterator[str]:
-        for e in map(self.record_names.__getitem__, self.entities):
-            alone = f"PARTITION BY {_alone(e)}"
-            yield f"{e}_order AS ({alone} {IN_ORDER})"
-            yield f"{e}_past AS ({alone} {IN_ORDER} {_rows('UNBOUNDED')})"
-            yield f"{e}_rows AS ({alone} {IN_ORDER} {_rows(str(self.rows))})"
-            for day in self.days:
-                yield (f"{e}_d{day} AS ({alone} ORDER BY micros "
-                       f"RANGE BETWEEN {day * MICROSECONDS_A_DAY} PRECEDING AND 1 PRECEDING)")
-        for left, right in self._pairs():
-            alone = f"CASE WHEN {left} IS NULL OR {right} IS NULL THEN row END"
-            yield f"{left}_{right} AS (PARTITION BY {left}, {right}, {alone} {IN_ORDER} {_rows('UNBOUNDED')})"
+    def _frames(self) -> tuple[Frame, ...]:
+        return (PAST, last_rows(self.rows), *map(last_days, self.days))
 
     def _pairs(self) -> list[tuple[str, str]]:
-        codes = self.record_names
-        others = [codes[name] for name in (*self.entities, *self.categories)]
-        return [(codes[name], other) for name in self.entities for other in others if other != codes[name]]
+        others = (*self.entities, *self.categories)
+        return [(entity, other) for entity in self.entities for other in others if other != entity]
 
-    def _measures(self) -> Iterator[str]:
-        """What is taken straight from the windows."""
+    def _columns(self) -> Iterator[HistoryColumn]:
         codes = self.record_names
-        for e in map(codes.__getitem__, self.entities):
-            yield f"micros - lag(micros) OVER {e}_order AS {e}_since"
-            yield f"micros - min(micros) OVER {e}_past AS {e}_age"
-            for function in ("sin", "cos"):
-                yield f"{_exact(f'hour_{function}', f'{e}_past')} AS {e}_{function}"
-            for window in self._frames():
-                over = f"{e}_{window}"
-                yield f"count(*) OVER {over} AS {over}_count"
-                for a in map(codes.__getitem__, self.amounts):
-                    yield from _amount_measures(a, f"{e}_{a}_off", over)
-        for left, right in self._pairs():
-            counted = f"count(*) OVER {left}_{right}"
-            yield f"CASE WHEN {left} IS NOT NULL AND {right} IS NOT NULL THEN {counted} END AS {left}_{right}_count"
-
-    def _outputs(self) -> Iterator[tuple[HistoryColumn, str]]:
-        """Each output and its SQL over the measures."""
-        codes = self.record_names
-        days = {f"d{day}": _days(day) for day in self.days}
         for entity in self.entities:
             e = codes[entity]
-            count = f"{e}_past_count"
-            yield HistoryColumn(f"{e}_count", entity, "count", COUNTED, PAST), count
-            yield HistoryColumn(f"{e}_since_s", entity, "since", MEASURED), f"{e}_since / 1e6"
-            yield HistoryColumn(f"{e}_age_s", entity, "age", MEASURED), f"{e}_age / 1e6"
-            for function in ("sin", "cos"):
-                column = HistoryColumn(f"{e}_hour_{function}", entity, f"hour_{function}", MEASURED, PAST)
-                yield column, f"CASE WHEN {count} > 0 THEN {e}_{function} / {count} END"
-            for window, called in days.items():
-                yield HistoryColumn(f"{e}_count_{window}", entity, "count", COUNTED, called), f"{e}_{window}_count"
-            for amount in self.amounts:
-                for window, called in self._frames().items():
-                    for statistic, text in _amount_outputs(f"{e}_{window}_{codes[amount]}", window not in days):
-                        kind = COUNTED if statistic == "n" else MEASURED
-                        name = f"{e}_{codes[amount]}_{statistic}_{window}"
-                        yield HistoryColumn(name, entity, statistic, kind, called, amount), text
-        names = {code: name for name, code in codes.items()}
+            for statistic in entity_statistics(e):
+                yield HistoryColumn(f"{e}_{statistic}_past", entity, statistic)
+            for frame in map(last_days, self.days):
+                yield HistoryColumn(f"{e}_count_{frame.code}", entity, "count", frame.name)
+            for amount, frame in product(self.amounts, self._frames()):
+                for statistic in amount_statistics(e, codes[amount], frame):
+                    name = f"{e}_{codes[amount]}_{statistic}_{frame.code}"
+                    yield HistoryColumn(name, entity, statistic, frame.name, amount)
         for left, right in self._pairs():
-            yield HistoryColumn(f"{left}_{right}_seen", names[left], "count", COUNTED, PAST,
-                                other=names[right]), f"{left}_{right}_count"
-
-
-def _amount_measures(amount: str, deviation: str, over: str) -> Iterator[str]:
-    named = f"{over}_{amount}"
-    yield f"count({amount}) OVER {over} AS {named}_n"
-    yield f"{_exact(amount, over)} AS {named}_sum"
-    yield f"{_exact(deviation, over)} AS {named}_off"
-    for part in ("whole", "part"):
-        yield f"CAST(sum({part}_of({deviation} * {deviation})) OVER {over} AS DOUBLE) AS {named}_{part}"
-    for extreme in ("min", "max"):
-        yield f"{extreme}({amount}) OVER {over} AS {named}_{extreme}"
-    quantiles = MIDDLE | QUARTILES if over.endswith(("_past", "_rows")) else MIDDLE
-    for name, share in quantiles.items():
-        yield f"percentile({amount}, {share}) OVER {over} AS {named}_{name}"
-
-
-def _amount_outputs(named: str, with_quartiles: bool) -> Iterator[tuple[str, str]]:
-    """Statistic and SQL; the variance is the mean square of the deviations less the square of their mean."""
-    n, mean_off = f"{named}_n", f"({named}_off / {named}_n)"
-    variance = f"({named}_whole + {named}_part) / {n} - {mean_off} * {mean_off}"
-    yield "n", n
-    yield "sum", f"coalesce({named}_sum, 0e0)"
-    yield "mean", f"CASE WHEN {n} > 0 THEN {named}_sum / {n} END"
-    yield "spread", (f"CASE WHEN {named}_min = {named}_max THEN 0e0 WHEN {n} > 0 "
-                     f"THEN sqrt(greatest({variance}, 0e0)) END")
-    for statistic in ("median", "max", *(QUARTILES if with_quartiles else ())):
-        yield statistic, f"{named}_{statistic}"
-
-
-def _exact(value: str, over: str) -> str:
-    return f"CAST(sum(exact({value})) OVER {over} AS DOUBLE)"
-
-
-def _alone(entity: str) -> str:
-    """Partition keys by which records without the entity each stand alone."""
-    return f"{entity}, CASE WHEN {entity} IS NULL THEN row END"
-
-
-def _rows(preceding: str) -> str:
-    return f"ROWS BETWEEN {preceding} PRECEDING AND 1 PRECEDING"
-
-
-def _days(day: int) -> str:
-    return "1 day" if day == 1 else f"{day} days"
-
-
-def _lines(parts: Iterator[str] | list[str]) -> str:
-    return ",\n  ".join(parts)
-
-
-def _query(steps: list[tuple[str, list[str], str, str]], selected: list[str], rest: str) -> str:
-    with_ = ",\n".join(f"{name} AS (SELECT\n  {_lines(columns)}\nFROM {source} {tail})"
-                       for name, columns, source, tail in steps)
-    return f"WITH {with_}\nSELECT\n  {_lines(selected)}\n{rest}"
+            yield HistoryColumn(f"{codes[left]}_{codes[right]}_count_past", left, "count", other=right)

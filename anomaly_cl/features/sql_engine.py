@@ -20,20 +20,26 @@ if TYPE_CHECKING:
 Rows: TypeAlias = pa.Table | pa.RecordBatch | pa.RecordBatchReader
 BATCH_ROWS = 65_536
 
-# What both engines lack, or call differently. `exact` and its kin make numbers whose sum does not depend on the order
-# of adding: DuckDB adds windows up as trees whose shape depends on all rows. Spark adds in the order of the window.
+# What the engines lack or call differently. Between `exact` and `inexact`, sums do not depend on the order of adding:
+# DuckDB adds windows up as trees, whose shape depends on all rows; its numbers become integers there, of 128 bits, in
+# units of 2**-50 (2**-80 for the part of a number behind the point). Spark adds in the order of the window.
+UNIT, PART_UNIT = 2.0**-50, 2.0**-80
 DUCKDB_FUNCTIONS = (
     "CREATE TEMP MACRO percentile(x, p) AS quantile_cont(x, p)",
-    "CREATE TEMP MACRO exact(x) AS CAST(x AS DECIMAL(38, 15))",
-    "CREATE TEMP MACRO whole_of(x) AS CAST(x - x % 1 AS DECIMAL(38, 0))",
-    "CREATE TEMP MACRO part_of(x) AS CAST(x % 1 AS DECIMAL(38, 24))",
+    f"CREATE TEMP MACRO exact(x) AS CAST(x * {1 / UNIT!r} AS HUGEINT)",
+    f"CREATE TEMP MACRO inexact(x) AS CAST(x AS DOUBLE) * {UNIT!r}",
+    "CREATE TEMP MACRO exact_whole(x) AS CAST(x - x % 1 AS HUGEINT)",
+    "CREATE TEMP MACRO inexact_whole(x) AS CAST(x AS DOUBLE)",
+    f"CREATE TEMP MACRO exact_part(x) AS CAST(x % 1 * {1 / PART_UNIT!r} AS HUGEINT)",
+    f"CREATE TEMP MACRO inexact_part(x) AS CAST(x AS DOUBLE) * {PART_UNIT!r}",
 )
 # After the temporary folder is known: the lock would refuse it.
 DUCKDB_LOCKS = ("SET enable_external_access = false", "SET lock_configuration = true")
-SPARK_FUNCTIONS = (
-    "CREATE OR REPLACE TEMPORARY FUNCTION exact(x DOUBLE) RETURNS DOUBLE RETURN x",
-    "CREATE OR REPLACE TEMPORARY FUNCTION whole_of(x DOUBLE) RETURNS DOUBLE RETURN x - x % 1",
-    "CREATE OR REPLACE TEMPORARY FUNCTION part_of(x DOUBLE) RETURNS DOUBLE RETURN x % 1",
+SPARK_FUNCTIONS = tuple(
+    f"CREATE OR REPLACE TEMPORARY FUNCTION {name}(x DOUBLE) RETURNS DOUBLE RETURN {value}" for name, value in {
+        "exact": "x", "inexact": "x", "exact_whole": "x - x % 1", "inexact_whole": "x", "exact_part": "x % 1",
+        "inexact_part": "x",
+    }.items()
 )
 
 
