@@ -28,7 +28,7 @@ class ClockEncoder(ColumnEncoder):
     width_ = 5
 
     def fit(self, array: pa.Array) -> Self:
-        days, in_day, missing = _clock(array)
+        days, in_day, missing = clock_of(array)
         present, n_rows, n_missing = ~missing, len(days), int(missing.sum())
         weekdays, hours = (days + THURSDAY) % 7, in_day // MICROSECONDS_AN_HOUR
         seen = days[present]
@@ -42,7 +42,7 @@ class ClockEncoder(ColumnEncoder):
         return self
 
     def transform(self, array: pa.Array) -> Block:
-        days, in_day, missing = _clock(array)
+        days, in_day, missing = clock_of(array)
         weekdays, hours = (days + THURSDAY) % 7, in_day // MICROSECONDS_AN_HOUR
         outputs = np.zeros((len(days), 5))
         outputs[:, :2] = _on_circle(in_day / MICROSECONDS_A_DAY)
@@ -56,11 +56,11 @@ class ClockEncoder(ColumnEncoder):
     @staticmethod
     def number(array: pa.Array) -> np.ndarray:
         """Microseconds since midnight."""
-        _, in_day, missing = _clock(array)
+        _, in_day, missing = clock_of(array)
         return np.where(missing, np.inf, in_day)
 
 
-def _clock(array: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def clock_of(array: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Days since 1970, microseconds in the day, and which are missing (day 0, then)."""
     if pa.types.is_timestamp(array.type) and array.type.tz:
         array = pc.local_timestamp(array)
