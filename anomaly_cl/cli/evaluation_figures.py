@@ -135,5 +135,5 @@ def _laid_out(figure: go.Figure, height: int = 430) -> go.Figure:
         legend={"orientation": "h", "x": 0, "y": 1.06, "xanchor": "left", "yanchor": "bottom"},
     )
     figure.update_xaxes(gridcolor=GRID, linecolor=GREY, zeroline=False)
-    figure.update_yaxes(gridcolor=GRID, linecolor=GREY, title_standoff=12)
+    figure.update_yaxes(gridcolor=GRID, linecolor=GREY, title_standoff=12, automargin=True)
     return figure
