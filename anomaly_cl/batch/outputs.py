@@ -19,7 +19,7 @@ from anomaly_cl.errors import UsageError
 from anomaly_cl.schema import Schema
 from anomaly_cl.table.conform import Rejected
 from anomaly_cl.table.read import Batch
-from anomaly_cl.table.write import ParquetWriter
+from anomaly_cl.table.write import ParquetWriter, write_text
 
 ROW_NUMBER = "row_number"
 AFTER_POLICY = ("alert", "reasons")
@@ -94,9 +94,7 @@ def reject_rows(rejected: Sequence[Rejected]) -> pa.Table:
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON beside the name, then rename."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def sha256_of(path: str | Path) -> str:

@@ -23,8 +23,9 @@ app = typer.Typer(
     help="Anomalies and fraud without labels: learn normal rows, score a file, work through the alerts.",
     epilog="Exit codes: 0 done, 2 wrong usage, 3 bad input, 4 bad model.",
 )
-for command in (fit, score, drift, recalibrate, evaluate, inspect, schema, simulate, dashboard, demo):
+for command in (fit, score, drift, recalibrate, evaluate, inspect, schema, dashboard, demo):
     app.command()(command)
+app.add_typer(simulate)
 
 
 def say_error(error: AnomalyCLError) -> None:

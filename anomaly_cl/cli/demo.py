@@ -17,7 +17,7 @@ from anomaly_cl.cli.evaluate import evaluate
 from anomaly_cl.cli.fit import fit
 from anomaly_cl.cli.score import score
 from anomaly_cl.cli.screen import output, say
-from anomaly_cl.cli.simulate import Subject, simulate
+from anomaly_cl.cli.simulate import transactions
 
 BEFORE, AFTER = "booked_at < '2026-02-20'", "booked_at >= '2026-02-20'"
 STRONGEST = 8
@@ -38,7 +38,7 @@ def demo(
     scored, store = folder / "scored.parquet", folder / "alerts.sqlite"
 
     _step("simulate", "transactions", "--out", data, "--rows", rows, "--seed", seed)
-    simulate(Subject.TRANSACTIONS, data, rows, seed)
+    transactions(data, rows, seed)
     normal = f"is_fraud = 0 AND {BEFORE}"
     _step("fit", data, "--out", model, "--where", normal, "--seed", seed)
     fit([str(data)], model, where=normal, seed=seed)

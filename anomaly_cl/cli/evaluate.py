@@ -4,77 +4,92 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import typer
 
 from anomaly_cl.cli.options import Json
-from anomaly_cl.cli.screen import say, say_json, say_pairs
-from anomaly_cl.errors import InputError, UsageError
-from anomaly_cl.table.raw import reading
-from anomaly_cl.table.read import read_table
+from anomaly_cl.cli.screen import say, say_columns, say_json, say_pairs
+from anomaly_cl.errors import UsageError
+
+if TYPE_CHECKING:
+    from anomaly_cl.cli.judged import Judged
 
 
 def evaluate(
     scored: Annotated[Path, typer.Argument(metavar="SCORED", show_default=False, help="Scored file.")],
     label: Annotated[str, typer.Option(metavar="COLUMN", help="Column of labels, 1 = anomaly and 0 = normal.")],
     labels: Annotated[Path | None, typer.Option(
-        metavar="FILE", help="File with the labels, joined by key; without it the scored file must have kept them."
-    )] = None,
+        metavar="FILE", help="File with the labels and other columns, joined by key; without it the scored file must "
+        "have kept them.")] = None,
     key: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column that both files share.")] = None,
+    time: Annotated[str | None, typer.Option(
+        metavar="COLUMN", help="Column of times: adds alerts a day. Days are those of the clock as written.")] = None,
+    budget: Annotated[int | None, typer.Option(
+        metavar="N", help="Alerts a day that people can work through: adds what the N strangest rows of each day give. "
+        "Equal scores come in file order.")] = None,
+    entity: Annotated[str | None, typer.Option(
+        metavar="COLUMN", help="Column of cards or customers: adds Card Precision at the budget.")] = None,
+    kind: Annotated[str | None, typer.Option(
+        metavar="COLUMN", help="Column that names the kind of an anomaly: adds recall by kind.")] = None,
+    costs: Annotated[str | None, typer.Option(
+        metavar="FALSE_ALARM:MISSED", help="Cost of a false alarm and of a missed anomaly: adds the money saved. With "
+        "--amount one number, the cost of each alert.")] = None,
+    amount: Annotated[str | None, typer.Option(
+        metavar="COLUMN", help="Column of amounts: a missed anomaly costs its amount.")] = None,
+    html: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Write the curves (precision and recall, budgets, money) as one page.")] = None,
     json: Json = False,
 ) -> None:
     """Compare a scored file with labels that are known afterwards.
 
     Example: `anomaly-cl evaluate july.parquet --label is_fraud --labels july_labels.csv`
-    """
-    from anomaly_cl.scoring.evaluation import evaluate as compare
 
-    with reading(str(scored), "a scored file"):
-        table = pq.read_table(scored)
-    if lacking := {"score", "alert"} - set(table.column_names):
-        raise InputError("a scored file has the columns score and alert", f"{scored} lacks {sorted(lacking)}",
-                         "give a file that `anomaly-cl score` wrote")
-    if labels is not None:
-        table = _joined(table, read_table(str(labels)), label, key)
-    if label not in table.column_names:
-        raise InputError(f"the scored file must have the label column {label!r}", f"it has {table.column_names}",
-                         f"score again with --keep {label}, or give --labels FILE")
-    numbers = _numbers(table[label], label)
-    known = numbers.is_valid()
-    table, unknown = table.filter(known), pc.sum(pc.invert(known)).as_py()
-    result = compare(numbers.drop_null().to_numpy(), table["score"].to_numpy(), table["alert"].to_numpy())
+    As fraud teams do: `anomaly-cl evaluate july.parquet --label is_fraud --entity customer_id --time booked_at
+    --budget 100 --kind fraud_kind --costs 5 --amount amount --html july.html`
+    """
+    from anomaly_cl.cli.judged import Questions, judge
+    from anomaly_cl.cli.labelled_rows import read_labelled
+
+    _check(time, budget, entity, costs, amount)
+    columns = [name for name in (time, entity, kind, amount) if name]
+    rows = read_labelled(scored, labels, label, key, columns)
+    judged = judge(rows, Questions(time, budget, entity, kind, costs, amount))
+    if html is not None:
+        from anomaly_cl.cli.evaluation_page import page
+        from anomaly_cl.table.write import write_text
+
+        write_text(html, page(f"{scored} against {label}", judged))
     if json:
-        return say_json({**asdict(result), "rows_without_label": unknown})
-    say_pairs(f"{scored} against {label}", asdict(result))
-    if unknown:
-        say(f"{unknown:,} rows have no label and are left out")
+        return say_json(judged.as_dict())
+    _say(f"{scored} against {label}", judged)
+    if html is not None:
+        say(f"curves in {html}")
     return None
 
 
-def _numbers(column: pa.ChunkedArray, label: str) -> pa.ChunkedArray:
-    """Labels as numbers; true and false, also as text, count as 1 and 0."""
-    try:
-        return (column.cast(pa.bool_()) if pa.types.is_string(column.type) else column).cast(pa.float64())
-    except pa.ArrowInvalid as error:
-        raise InputError(f"labels in {label!r} are 0 and 1, or true and false", str(error), "recode them") from error
+def _check(time: str | None, budget: int | None, entity: str | None, costs: str | None, amount: str | None) -> None:
+    """Refuse options that mean nothing without another."""
+    if budget is not None and budget < 1:
+        raise UsageError("a budget is a whole number of alerts a day, 1 or more", f"it is {budget}",
+                         "write for example --budget 100")
+    for given, option, needed, lacking in (
+        (budget, "--budget counts alerts a day and", "--time COLUMN", time is None),
+        (entity, "--entity asks for Card Precision and", "--time COLUMN", time is None),
+        (entity, "--entity asks for Card Precision and", "--budget N", budget is None),
+        (amount, "--amount is what a missed anomaly costs and", "--costs N, the cost of each alert", costs is None),
+    ):
+        if given is not None and lacking:
+            raise UsageError(f"{option} needs {needed}", "it is not given", "add it")
 
 
-def _joined(scored: pa.Table, labels: pa.Table, label: str, key: str | None) -> pa.Table:
-    """The scored rows with their label, found by key; every scored row stays."""
-    if label not in labels.column_names:
-        raise InputError(f"the file of labels must have the column {label!r}", f"it has {labels.column_names}",
-                         "correct --label or --labels")
-    shared = [name for name in scored.column_names if name in labels.column_names and name != label]
-    if key is None and len(shared) != 1:
-        raise UsageError("the files must share one column to be joined by", f"they share {shared}", "give --key COLUMN")
-    by = key or shared[0]
-    if by not in shared:
-        raise UsageError("--key names a column of both files", f"{by!r} is not; they share {shared}",
-                         "choose one of them")
-    if len(labels[by].unique()) < labels.num_rows:
-        raise InputError(f"each {by} has one label", "some have several lines", "keep one line for each key")
-    return scored.select([by, "score", "alert"]).join(labels.select([by, label]), by)
+def _say(title: str, judged: Judged) -> None:
+    say_pairs(title, asdict(judged.whole))
+    for heading, pairs in judged.tables().items():
+        say("")
+        say_pairs(heading, pairs)
+    if judged.kinds is not None:
+        say("")
+        say_columns(f"Recall by {judged.questions.kind}", judged.kind_headings(), judged.kind_rows())
+    for note in judged.notes():
+        say(note)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -69,12 +69,24 @@ def say_pairs(title: str, pairs: Mapping[str, Any]) -> None:
     """A title, then names and values in two columns; four significant digits, counts with separators."""
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in pairs.items():
-        table.add_row(name.replace("_", " "), escape(_shown(value)))
+        table.add_row(name.replace("_", " "), escape(shown(value)))
     output.print(f"[bold]{escape(title)}[/bold]", highlight=False, soft_wrap=True)
     output.print(table, highlight=False)
 
 
-def _shown(value: Any) -> str:
+def say_columns(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A title, then lines of cells under headings; all but the first column are numbers."""
+    table = Table(box=None, pad_edge=False)
+    for place, heading in enumerate(headings):
+        table.add_column(escape(heading), justify="right" if place else "left")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    output.print(f"[bold]{escape(title)}[/bold]", highlight=False, soft_wrap=True)
+    output.print(table, highlight=False)
+
+
+def shown(value: Any) -> str:
+    """A number with four significant digits, a count with separators, other values as text."""
     if isinstance(value, float):
         return f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

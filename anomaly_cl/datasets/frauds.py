@@ -1,13 +1,12 @@
-"""Frauds of five named kinds, planned as campaigns against customers that are there from the first day."""
+"""Frauds of named kinds, planned as campaigns against customers that are there from the first day."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from anomaly_cl.datasets.catalogue import NUMBER
+from anomaly_cl.datasets.campaigns import Campaigns, campaigns, only
 from anomaly_cl.datasets.population import ONLINE, Floats, Ints, World, draw
 from anomaly_cl.datasets.purchases import (
     DAY,
@@ -19,33 +18,41 @@ from anomaly_cl.datasets.purchases import (
     purchases,
     within_hour,
 )
+from anomaly_cl.datasets.quiet_frauds import above_own_level, inflated_account, out_of_character
 
 
-@dataclass(frozen=True)
-class Campaigns:
-    """Fraudulent rows (n,) that belong together: `of` numbers their campaign; `victim`, `day` of each row."""
+def plan_frauds(world: World, counts: dict[str, int], rng: np.random.Generator) -> Purchases:
+    """As many fraudulent purchases of each kind as `counts` says, ordered by time.
 
-    of: Ints
-    victim: Ints
-    day: Ints
-
-
-def plan_frauds(world: World, rows: int, rng: np.random.Generator) -> Purchases:
-    """`rows` fraudulent purchases, ordered by time; `kind` numbers FRAUD_KINDS from 1."""
-    shares = np.array([share for share, _ in _KINDS.values()])
-    until = np.round(np.cumsum(shares) * rows).astype(int)
-    parts = [
-        make(world, n, number, rng) if n else np.empty(0, PURCHASE)
-        for number, (n, (_, make)) in enumerate(zip(np.diff(until, prepend=0), _KINDS.values(), strict=True), start=1)
-    ]
+    `kind` numbers ALL_FRAUD_KINDS from 1. Those of SKIMMED are not planned: `skimming` marks honest purchases.
+    """
+    parts = [np.empty(0, PURCHASE)]
+    parts += [_MAKE[kind](world, n, _NUMBER[kind], rng) for kind, n in counts.items() if n and kind != SKIMMED]
     every = np.concatenate(parts)
     return every[np.argsort(every["second"], kind="stable")]
 
 
+def fraud_counts(kinds: Sequence[str], frauds: int) -> dict[str, int]:
+    """How many of the frauds are of each kind, in the order of ALL_FRAUD_KINDS; they add up to `frauds`.
+
+    >>> fraud_counts(("velocity", "amount_burst"), 80)
+    {'amount_burst': 50, 'velocity': 30}
+    """
+    chosen = [kind for kind in ALL_FRAUD_KINDS if kind in kinds]
+    cumulated = np.cumsum([_SHARES[kind] for kind in chosen])
+    counts = np.diff(np.round(cumulated / cumulated[-1] * frauds).astype(int), prepend=0)
+    return dict(zip(chosen, counts.tolist(), strict=True))
+
+
+def fraud_number(kind: str) -> int:
+    """The number that purchases of this kind carry."""
+    return _NUMBER[kind]
+
+
 def _amount_burst(world: World, n: int, kind: int, rng: np.random.Generator) -> Purchases:
     """A stolen card: for a day or two the customer's usual goods, but for a multiple of the usual amounts."""
-    case = _campaigns(world, n, (2, 6), (.5, 2.5), rng)
-    wanted = world.customers.tastes[case.victim] * _only(grocery=.5, clothing=3, electronics=5, home=2, marketplace=3,
+    case = campaigns(world, n, (2, 6), (.5, 2.5), rng)
+    wanted = world.customers.tastes[case.victim] * only(grocery=.5, clothing=3, electronics=5, home=2, marketplace=3,
                                                          fuel=.5, restaurant=.5, travel=3)
     category, place = _goods(world, case, wanted, .5, rng)
     merchant = choose_merchants(world, case.victim, category, place, rng, curious=.5)
@@ -55,8 +62,8 @@ def _amount_burst(world: World, n: int, kind: int, rng: np.random.Generator) -> 
 
 def _account_takeover(world: World, n: int, kind: int, rng: np.random.Generator) -> Purchases:
     """For days somebody else uses the account: another device, other goods, hours and countries."""
-    case = _campaigns(world, n, (4, 12), (2, 6), rng)
-    wanted = np.tile(_only(electronics=3, marketplace=3, digital=2, travel=2, bills=2, clothing=1, cash=1), (n, 1))
+    case = campaigns(world, n, (4, 12), (2, 6), rng)
+    wanted = np.tile(only(electronics=3, marketplace=3, digital=2, travel=2, bills=2, clothing=1, cash=1), (n, 1))
     category, place = _goods(world, case, wanted, .9, rng)
     abroad = np.where(place == world.merchants.web, place, _another_town(world, place, rng))
     merchant = _foreign(world, category, abroad, rng)
@@ -69,8 +76,8 @@ def _account_takeover(world: World, n: int, kind: int, rng: np.random.Generator)
 
 def _odd_hour(world: World, n: int, kind: int, rng: np.random.Generator) -> Purchases:
     """One or two purchases while the customer sleeps, from a merchant it does not know."""
-    case = _campaigns(world, n, (1, 2), (.1, .5), rng)
-    wanted = np.tile(_only(fuel=2, cash=2, marketplace=3, digital=2, travel=1, transport=1), (n, 1))
+    case = campaigns(world, n, (1, 2), (.1, .5), rng)
+    wanted = np.tile(only(fuel=2, cash=2, marketplace=3, digital=2, travel=1, transport=1), (n, 1))
     category, place = _goods(world, case, wanted, .5, rng)
     place = np.where(place == world.merchants.web, place, _another_town(world, place, rng))
     merchant = world.merchants.draw_evenly(category, place, rng)
@@ -82,9 +89,9 @@ def _odd_hour(world: World, n: int, kind: int, rng: np.random.Generator) -> Purc
 
 def _velocity(world: World, n: int, kind: int, rng: np.random.Generator) -> Purchases:
     """A card is tried out: many small purchases on the web within minutes."""
-    case = _campaigns(world, n, (5, 14), (0, 0), rng)
+    case = campaigns(world, n, (5, 14), (0, 0), rng)
     runs = int(case.of[-1]) + 1
-    category = draw(np.tile(_only(digital=4, marketplace=3, leisure=1), (runs, 1)), rng)
+    category = draw(np.tile(only(digital=4, marketplace=3, leisure=1), (runs, 1)), rng)
     pair = world.merchants.draw(np.tile(category, (2, 1)), np.full((2, runs), world.merchants.web), rng)
     merchant = pair[rng.integers(0, 2, n), case.of]
     gaps = np.cumsum(rng.exponential(90, n).astype(np.int64) + 4)
@@ -98,11 +105,11 @@ def _velocity(world: World, n: int, kind: int, rng: np.random.Generator) -> Purc
 
 def _compromised_merchant(world: World, n: int, kind: int, rng: np.random.Generator) -> Purchases:
     """For days many customers of a town are charged too much at one merchant, whose terminal was tampered with."""
-    case = _campaigns(world, n, (12, 40), (3, 10), rng)
+    case = campaigns(world, n, (12, 40), (3, 10), rng)
     runs = int(case.of[-1]) + 1
     home = world.customers.home
     town = home[case.victim[np.searchsorted(case.of, np.arange(runs))]]
-    category = draw(np.tile(_only(fuel=2, electronics=1, clothing=2, restaurant=3, cash=2, grocery=1), (runs, 1)), rng)
+    category = draw(np.tile(only(fuel=2, electronics=1, clothing=2, restaurant=3, cash=2, grocery=1), (runs, 1)), rng)
     merchant = world.merchants.draw(category, town, rng)[case.of]
     by_town = np.flatnonzero(world.customers.joined == 0)
     by_town = by_town[np.argsort(home[by_town], kind="stable")]
@@ -112,36 +119,25 @@ def _compromised_merchant(world: World, n: int, kind: int, rng: np.random.Genera
     return purchases(world, victim, merchant, second, rng, factor=rng.lognormal(.5, .35, n), kind=kind)
 
 
-_KINDS: dict[str, tuple[float, Callable[[World, int, int, np.random.Generator], Purchases]]] = {
-    "amount_burst": (.25, _amount_burst),
-    "account_takeover": (.25, _account_takeover),
-    "odd_hour": (.15, _odd_hour),
-    "velocity": (.15, _velocity),
-    "compromised_merchant": (.2, _compromised_merchant),
+SKIMMED = "skimmed_merchant"
+_MAKE: dict[str, Callable[[World, int, int, np.random.Generator], Purchases]] = {
+    "amount_burst": _amount_burst,
+    "account_takeover": _account_takeover,
+    "odd_hour": _odd_hour,
+    "velocity": _velocity,
+    "compromised_merchant": _compromised_merchant,
+    "above_own_level": above_own_level,
+    "inflated_account": inflated_account,
+    "out_of_character": out_of_character,
 }
-FRAUD_KINDS = tuple(_KINDS)
-
-
-def _campaigns(
-    world: World, n: int, size: tuple[int, int], days: tuple[float, float], rng: np.random.Generator
-) -> Campaigns:
-    """Campaigns of size[0]..size[1] rows and days[0]..days[1] days; the last is cut so that there are `n` rows."""
-    sizes = rng.integers(size[0], size[1] + 1, n // size[0] + 1)
-    of = np.repeat(np.arange(len(sizes)), sizes)[:n]
-    odds = world.customers.activity * (world.customers.joined == 0)
-    victim = rng.choice(len(odds), len(sizes), p=odds / odds.sum())
-    length = np.minimum(rng.uniform(*days, len(sizes)), world.days)
-    begin = rng.random(len(sizes)) * (world.days - length)
-    day = np.minimum((begin[of] + rng.random(n) * length[of]).astype(np.int64), world.days - 1)
-    return Campaigns(of, victim[of], day)
-
-
-def _only(**weights: float) -> Floats:
-    """Weights of the named categories, zero for the others."""
-    vector = np.zeros(len(NUMBER))
-    for name, weight in weights.items():
-        vector[NUMBER[name]] = weight
-    return vector
+_SHARES = {
+    "amount_burst": .25, "account_takeover": .25, "odd_hour": .15, "velocity": .15, "compromised_merchant": .2,
+    "above_own_level": .15, "inflated_account": .2, "out_of_character": .15, SKIMMED: .3,
+}
+ALL_FRAUD_KINDS = tuple(_SHARES)
+FRAUD_KINDS = ALL_FRAUD_KINDS[:5]
+"""What is simulated unless other kinds are asked for."""
+_NUMBER = {kind: number for number, kind in enumerate(ALL_FRAUD_KINDS, start=1)}
 
 
 def _goods(

@@ -19,7 +19,7 @@ PURCHASE = np.dtype([
 ])
 Purchases = npt.NDArray[np.void]
 
-_LOG_TYPICAL = np.log([category.typical for category in CATEGORIES])
+LOG_TYPICAL = np.log([category.typical for category in CATEGORIES])
 _SPREAD = np.array([category.spread for category in CATEGORIES])
 _ENDING = np.array([category.ending for category in CATEGORIES])
 _SATURDAY = np.array([category.saturday for category in CATEGORIES])
@@ -45,15 +45,22 @@ def honest_day(world: World, day: int, rows: int, rng: np.random.Generator) -> P
     demand = demand * np.where((np.arange(len(CATEGORIES)) == NUMBER["bills"]) & (world.month_day(day) <= 4), 4, 1)
     category = draw(people.tastes[customer] * demand, rng)
     category = _no_bill_twice(customer, category)
-    share = ONLINE[category]
-    odds = share * people.online[customer] / np.maximum(1 - share, 1e-9)
-    online = rng.random(rows) < odds / (1 + odds)
-    merchant = choose_merchants(world, customer, category, np.where(
-        online, world.merchants.web, people.place(customer, day)), rng)
+    merchant = habitual_merchants(world, customer, category, day, rng)
     days = np.full(rows, day)
     # Once in a while something large: a washing machine, a wedding dress, a deposit.
     factor = np.exp(np.abs(rng.normal(0, 1.6, rows)) * _SPREAD[category] * (rng.random(rows) < .02))
     return purchases(world, customer, merchant, clock(world, customer, merchant, days, rng), rng, factor=factor)
+
+
+def habitual_merchants(
+    world: World, customer: Ints, category: Ints, day: Ints | int, rng: np.random.Generator
+) -> Ints:
+    """Where each customer buys this category on that day: on the web or where it is, mostly at a favourite."""
+    share = ONLINE[category]
+    odds = share * world.customers.online[customer] / np.maximum(1 - share, 1e-9)
+    online = rng.random(len(customer)) < odds / (1 + odds)
+    place = np.where(online, world.merchants.web, world.customers.place(customer, day))
+    return choose_merchants(world, customer, category, place, rng)
 
 
 def _no_bill_twice(customer: Ints, category: Ints) -> Ints:
@@ -106,7 +113,7 @@ def purchases(
 
 def _usual(world: World, customer: Ints, category: Ints, merchant: Ints, rng: np.random.Generator) -> Floats:
     people = world.customers
-    center = _LOG_TYPICAL[category] + people.level[customer, category] + world.merchants.price[merchant]
+    center = LOG_TYPICAL[category] + people.level[customer, category] + world.merchants.price[merchant]
     return np.exp(center + _SPREAD[category] * people.spread[customer] * rng.standard_normal(len(customer)))
 
 

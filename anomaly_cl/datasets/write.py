@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -29,14 +30,24 @@ def write_simulated(
     `done` is told the number of rows written so far. Memory stays bounded. Raises UsageError for another subject or
     ending, a folder that does not exist, or numbers that cannot be meant.
     """
-    path = Path(path)
     if subject not in _SUBJECTS:
         raise UsageError(f"what is simulated is one of {list(_SUBJECTS)}", f"it is {subject!r}", "choose one of them")
+    write_rows(_SUBJECTS[subject](rows, seed), path, done)
+
+
+def write_rows(
+    reader: pa.RecordBatchReader, path: str | Path, done: Callable[[int], object] = lambda rows: None,
+    quoted: bool = False,
+) -> None:
+    """Write batches to a .csv or .parquet file, which appears only when complete; see `write_simulated`.
+
+    quoted: whether text in CSV is put in quotes, which simulated text does not need.
+    """
+    path = Path(path)
     if path.suffix not in (".csv", ".parquet"):
         raise UsageError("simulated rows are written as .csv or .parquet", f"the file is {path.name!r}", "rename it")
-    reader = _SUBJECTS[subject](rows, seed)
-    written = 0
-    with (ParquetWriter(path, reader.schema) if path.suffix == ".parquet" else _csv(path, reader.schema)) as file:
+    schema, written = reader.schema, 0
+    with (ParquetWriter(path, schema) if path.suffix == ".parquet" else _csv(path, schema, quoted)) as file:
         for batch in reader:
             file.write(batch)
             written += batch.num_rows
@@ -44,13 +55,14 @@ def write_simulated(
 
 
 @contextmanager
-def _csv(path: Path, schema: pa.Schema) -> Iterator[pa_csv.CSVWriter]:
+def _csv(path: Path, schema: pa.Schema, quoted: bool) -> Iterator[pa_csv.CSVWriter]:
     if not path.parent.is_dir():
         raise UsageError("the folder to write to must exist", f"there is no {path.parent}", "create it")
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    plain = pa_csv.WriteOptions(quoting_style="none", quoting_header="none")  # no simulated text needs quotes
+    style: Literal["needed", "none"] = "needed" if quoted else "none"
+    options = pa_csv.WriteOptions(quoting_style=style, quoting_header=style)
     try:
-        with pa_csv.CSVWriter(partial, schema, write_options=plain) as file:
+        with pa_csv.CSVWriter(partial, schema, write_options=options) as file:
             yield file
         os.replace(partial, path)
     finally:

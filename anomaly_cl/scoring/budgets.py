@@ -82,12 +82,20 @@ def highest(scores: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
     >>> highest(np.array([1.0, 3.0, 3.0, 2.0]), np.array([0, 0, 0, 1]), 1).tolist()
     [False, True, False, True]
     """
+    return places(scores, groups) < count
+
+
+def places(scores: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Place (rows,) of each score (rows,) in its group (rows,), 0 = the highest; equal ones in row order.
+
+    >>> places(np.array([1.0, 3.0, 3.0, 2.0]), np.array([0, 0, 0, 1])).tolist()
+    [2, 0, 1, 0]
+    """
     order = np.lexsort((-scores, groups))  # a stable sort: rows of equal keys keep their order
     ordered = groups[order]
-    starts = np.searchsorted(ordered, ordered)
-    mask = np.zeros(len(scores), dtype=bool)
-    mask[order[np.arange(len(scores)) - starts < count]] = True
-    return mask
+    place = np.empty(len(scores), np.int64)
+    place[order] = np.arange(len(scores)) - np.searchsorted(ordered, ordered)
+    return place
 
 
 def period_groups(times: np.ndarray, period: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Parquet files that appear whole or not at all."""
+"""Files that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -56,6 +56,19 @@ class ParquetWriter:
                 _sync(self.path.parent)
         finally:
             self._partial.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write text (UTF-8) beside the final name and rename. Raises UsageError if its folder does not exist."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise UsageError("the folder to write to must exist", f"there is no {path.parent}", "create it")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:
