@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from anomaly_cl.errors import InputError
 from anomaly_cl.features.deviations import EntityDeviations
-from anomaly_cl.features.history import MICROSECONDS_A_DAY, HistoryPlan
+from anomaly_cl.features.history_sql import MICROSECONDS_A_DAY
 from anomaly_cl.features.records import prepare_records
 from anomaly_cl.features.sql_engine import SqlEngine
 from anomaly_cl.schema import Column, Kind, Role, Schema
@@ -34,21 +34,21 @@ class Past(NamedTuple):
 
 
 def read_past(
-    history: pa.Table | None, rows: pa.Table, schema: Schema, plan: HistoryPlan, engine: SqlEngine, days: float
+    history: pa.Table | None, rows: pa.Table, schema: Schema, learner: EntityDeviations, engine: SqlEngine, days: float
 ) -> Past:
     """The history of rows, and of those earlier records that lie at most so many days before the first of them.
 
     Both tables conform to the schema. The earlier records, which others are only counted by, come first, then the later
     ones among `history`, then `rows`.
     """
-    ordered, first = rows, 0
+    ordered, first, plan = rows, 0, learner.plan
     if history is not None and history.num_rows:
         before, now = (prepare_records(part, schema, plan).column("micros").to_numpy() for part in (history, rows))
         recent = before >= (now.min() - days * MICROSECONDS_A_DAY if len(now) else np.inf)
         ordered = pa.concat_tables([history.filter(pa.array(~recent)), history.filter(pa.array(recent)), rows])
         first = int((~recent).sum())
     records = prepare_records(ordered, schema, plan)
-    past = engine.run(plan.sql("records", first), {"records": records}).read_all()
+    past = engine.run(plan.sql("records", first, learner.columns_read), {"records": records}).read_all()
     return Past(ordered, records, past, first)
 
 

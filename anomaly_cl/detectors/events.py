@@ -22,7 +22,8 @@ from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer
 from anomaly_cl.detectors.scored import Scores, segment_texts
 from anomaly_cl.errors import InputError, ModelError, UsageError
 from anomaly_cl.features.deviations import EntityDeviations
-from anomaly_cl.features.history import MICROSECONDS_A_DAY, HistoryPlan
+from anomaly_cl.features.history import HistoryPlan
+from anomaly_cl.features.history_sql import MICROSECONDS_A_DAY
 from anomaly_cl.features.sql_engine import DuckDBEngine, SqlEngine
 from anomaly_cl.features.window_sums import window_sums_sql
 from anomaly_cl.pretraining.settings import TrainingSettings
@@ -96,15 +97,15 @@ class EventDetector(FittedDetector, BaseEstimator):
         """The same for tables that conform to the schema."""
         sampling, splitting, learning, drifting = np.random.default_rng(self.random_state).spawn(4)
         self.base_schema_ = schema
-        plan = HistoryPlan.from_schema(schema)
-        past = read_past(history, table, schema, plan, self._engine(), FIT_DAYS)
+        self.deviations_ = EntityDeviations(HistoryPlan.from_schema(schema))
+        past = read_past(history, table, schema, self.deviations_, self._engine(), FIT_DAYS)
         n_before = len(past.history) - table.num_rows
         chosen = n_before + np.arange(table.num_rows)
         if len(chosen) > self.fit_rows:
             chosen = np.sort(sampling.choice(chosen, self.fit_rows, replace=False))
         roles, _ = Split().roles(len(chosen), splitting)
         learned = chosen[roles.learned]
-        self.deviations_ = EntityDeviations(plan).fit(past.looked_at.take(learned), past.history.take(learned))
+        self.deviations_.fit(past.looked_at.take(learned), past.history.take(learned))
         self.events_ = EventSchema.of(schema, self.deviations_)
         self.schema_ = self.events_.schema
         every = self.events_.rows(past, self.deviations_)
@@ -117,7 +118,7 @@ class EventDetector(FittedDetector, BaseEstimator):
         self.surprise_ = Surprise().fit(base[learned])
         surprise = self.surprise_(base)
         totals = self._totals(past, surprise)
-        self.recurrence_ = Recurrence(plan.entities)
+        self.recurrence_ = Recurrence(self.deviations_.plan.entities)
         self._learn_recurrence(past.looked_at, n_before, surprise, totals)
         scores = surprise + self.recurrence_.added(_of(EVIDENCE, totals))
         calibrating = chosen[roles.calibration]
@@ -151,7 +152,7 @@ class EventDetector(FittedDetector, BaseEstimator):
 
     def event_table(self, table: pa.Table, history: pa.Table | None) -> pa.Table:
         """The same for tables that conform to `base_schema_`."""
-        past = read_past(history, table, self.base_schema_, self.deviations_.plan, self._engine(), WINDOW_DAYS)
+        past = read_past(history, table, self.base_schema_, self.deviations_, self._engine(), WINDOW_DAYS)
         every = self.events_.rows(past, self.deviations_)
         totals = self._totals(past, self.surprise_(self.scorer_.score(every)))
         n_before = every.num_rows - table.num_rows

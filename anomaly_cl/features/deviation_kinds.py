@@ -11,9 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.stats import rankdata
 
-from anomaly_cl.features.history import PAST, HistoryPlan
+from anomaly_cl.features.history import HistoryPlan
+from anomaly_cl.features.history_sql import PAST as WHOLE_PAST
+from anomaly_cl.features.history_sql import last_days, last_rows
 from anomaly_cl.features.shrinkage import shrunk
 
+PAST = WHOLE_PAST.name
 PRIOR_RECORDS = 3.0  # how many records of anybody an entity's own past is mixed with
 IQR_OF_NORMAL = 1.349
 SMALLEST_SPREAD = 0.05  # of the spread over all entities: a customer who always pays the same may pay a little else
@@ -60,7 +63,7 @@ class RecordRows:
         """Angle (rows,) of the clock, in radians."""
         return _numbers(self.records.column("hour")) * (np.pi / 12)
 
-    def of(self, entity: str, statistic: str, window: str | None = None, *, amount: str | None = None,
+    def of(self, entity: str, statistic: str, window: str = PAST, *, amount: str | None = None,
            other: str | None = None) -> np.ndarray:
         """A history column (rows,) float64, NaN where null."""
         return _numbers(self.past.column(
@@ -106,7 +109,7 @@ class _Amount:
                     "relative": 0.0, "floor": 1.0}, 0.0
         best: tuple[float, dict[str, Any], np.ndarray] | None = None
         for transform in TRANSFORMS:
-            for window in (PAST, f"{rows.plan.rows} rows"):
+            for window in amount_windows(rows.plan):
                 settings = _Amount._anybody(rows, deviation, present, transform, window)
                 location, spread = _Amount._usual(rows, deviation, settings)
                 likelihood = _log_likelihood(value, location, spread, settings)
@@ -176,7 +179,7 @@ class _Gap:
 
     @staticmethod
     def _own(rows: RecordRows, deviation: Deviation) -> tuple[np.ndarray, ...]:
-        return tuple(rows.of(deviation.entity, *column) for column in (("since",), ("age",), ("count", PAST)))
+        return tuple(rows.of(deviation.entity, *column) for column in (("since",), ("age",), ("count",)))
 
     @staticmethod
     def _expected(age: np.ndarray, count: np.ndarray, settings: Mapping[str, Any]) -> np.ndarray:
@@ -247,7 +250,7 @@ class _Activity:
         rows: RecordRows, deviation: Deviation, settings: Mapping[str, Any]
     ) -> tuple[np.ndarray, np.ndarray]:
         days = int(deviation.days or 1)
-        within = rows.of(deviation.entity, "count", "1 day" if days == 1 else f"{days} days")
+        within = rows.of(deviation.entity, "count", last_days(days).name)
         before = rows.of(deviation.entity, "count", PAST) - within
         age = np.nan_to_num(rows.of(deviation.entity, "age")) / SECONDS_A_DAY
         prior_days = PRIOR_RECORDS / max(settings["a_day"], 1e-12)
@@ -308,6 +311,11 @@ class _Seen:
 
 
 KINDS: dict[str, DeviationKind] = {"amount": _Amount, "gap": _Gap, "hour": _Hour, "activity": _Activity, "seen": _Seen}
+
+
+def amount_windows(plan: HistoryPlan) -> tuple[str, ...]:
+    """The windows among which the one to compare amounts with is chosen."""
+    return PAST, last_rows(plan.rows).name
 
 
 def _transformed(values: np.ndarray, settings: Mapping[str, Any]) -> np.ndarray:

@@ -19,8 +19,9 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
-from anomaly_cl.features.deviation_kinds import KINDS, Deviation, RecordRows, rank_correlation
+from anomaly_cl.features.deviation_kinds import KINDS, Deviation, RecordRows, amount_windows, rank_correlation
 from anomaly_cl.features.history import HistoryPlan
+from anomaly_cl.features.history_sql import last_days
 
 
 class EntityDeviations:
@@ -67,6 +68,20 @@ class EntityDeviations:
             for deviation in self.deviations
         })
 
+    @property
+    def columns_read(self) -> list[str]:
+        """SQL names of the history columns that are read."""
+        plan = self.plan
+        found = [plan.column(entity, statistic) for entity in plan.entities
+                 for statistic in ("count", "since", "age", "hour_sin", "hour_cos")]
+        found += [plan.column(entity, "count", last_days(days).name) for entity in plan.entities for days in plan.days]
+        found += [plan.column(entity, statistic, window, amount=amount) for entity in plan.entities
+                  for amount in plan.amounts for window in amount_windows(plan)
+                  for statistic in ("n", "q1", "median", "q3")]
+        found += [plan.column(deviation.entity, "count", other=deviation.about) for deviation in self.deviations
+                  if deviation.kind == "seen"]
+        return [column.sql_name for column in found]
+
     def _weigh(self) -> None:
         self.weights_ = {name: self.relevance_[name] * self.novelty_[name] for name in self.relevance_}
 
@@ -79,8 +94,8 @@ class EntityDeviations:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         plan = state["plan"]
-        learned = cls(HistoryPlan(*(tuple(plan[name]) for name in ("entities", "amounts", "categories")),
-                                  rows=int(plan["rows"]), days=tuple(plan["days"])))
+        learned = cls(HistoryPlan(tuple(plan["entities"]), tuple(plan["amounts"]), tuple(plan["categories"]),
+                                  int(plan["rows"]), tuple(plan["days"])))
         learned.settings_ = dict(state["settings"])
         learned.relevance_, learned.novelty_ = dict(state["relevance"]), dict(state["novelty"])
         learned._weigh()

@@ -117,14 +117,18 @@ def _measures(e: str, amounts: Sequence[str], frames: Sequence[Frame]) -> list[s
 
 
 def _windows(e: str, frames: Sequence[Frame]) -> str:
-    alone = f"PARTITION BY {e}, CASE WHEN {e} IS NULL THEN row END"  # a record without the entity stands alone
-    named = [f"{e}_{frame.code} AS ({alone} {frame.bounds})" for frame in frames]
-    return "WINDOW " + _lines([f"{e}_order AS ({alone} {IN_ORDER})", *named])
+    named = [f"{e}_{frame.code} AS ({partition_of(e)} {frame.bounds})" for frame in frames]
+    return "WINDOW " + _lines([f"{e}_order AS ({partition_of(e)} {IN_ORDER})", *named])
+
+
+def partition_of(e: str) -> str:
+    """Records by entity; a record without the entity stands alone."""
+    return f"PARTITION BY {e}, CASE WHEN {e} IS NULL THEN row END"
 
 
 def _first_amount(e: str, a: str) -> str:
     """The entity's first amount that is not missing: no later record's history reads another one."""
-    return (f"first_value({a}) OVER (PARTITION BY {e}, CASE WHEN {e} IS NULL THEN row END ORDER BY "
+    return (f"first_value({a}) OVER ({partition_of(e)} ORDER BY "
             f"CASE WHEN {a} IS NULL THEN 1 ELSE 0 END, micros, key NULLS FIRST, row) AS {e}_{a}_first")
 
 

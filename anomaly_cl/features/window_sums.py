@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from anomaly_cl.features.history import MICROSECONDS_A_DAY
-from anomaly_cl.features.history import _alone as alone
+from anomaly_cl.features.history_sql import last_days, partition_of
 
 
 def window_sums_sql(table: str, entities: Sequence[str], values: Sequence[str], days: int, first_row: int = 0) -> str:
@@ -15,8 +14,7 @@ def window_sums_sql(table: str, entities: Sequence[str], values: Sequence[str], 
     and {entity}_{value}, int64, of the rows from `first_row` on, by rising row; 0 where nothing was, or without entity.
     """
     windows = ",\n  ".join(
-        f"{entity}_w AS (PARTITION BY {alone(entity)} ORDER BY micros "
-        f"RANGE BETWEEN {days * MICROSECONDS_A_DAY} PRECEDING AND 1 PRECEDING)" for entity in entities)
+        f"{entity}_w AS ({partition_of(entity)} {last_days(days).bounds})" for entity in entities)
     sums = ",\n  ".join(f"CAST(coalesce(sum({value}) OVER {entity}_w, 0) AS BIGINT) AS {entity}_{value}"
                         for entity in entities for value in values)
     return (f"WITH summed AS (SELECT row,\n  {sums}\nFROM {table} WINDOW {windows})\n"
