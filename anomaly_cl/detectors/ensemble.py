@@ -81,12 +81,11 @@ def default_heads(found: Contrasted) -> dict[str, SpaceHead]:
 def weighted_heads(column_of: np.ndarray, weights: np.ndarray) -> dict[str, SpaceHead]:
     """The heads of columns that differ in what they say: weights (columns,), and the column (outputs,) of each output.
 
-    Column by column first, where a column that says little cannot drown the others; rows as a whole, in which it could
-    even at a small weight, count for less. On card payments the latter cost a tenth of the average precision at equal
-    weights, and nothing at these.
+    Column by column first, where a column that says little cannot drown the others. Rows as a whole, in which it can,
+    count for less: on card payments they cost a tenth of the average precision at equal weights, and nothing at these.
     """
     scales = np.sqrt(weights)[column_of]
-    heads = {f"knn_{space}": SpaceHead(space, _knn(), weight=0.1, scales=scales) for space in SPACES}
+    heads = {f"knn_{space}": SpaceHead(space, _knn(), weight=0.05, scales=scales) for space in SPACES}
     return heads | {"columns": SpaceHead("standard", MarginalHead(column_of, weights))}
 
 

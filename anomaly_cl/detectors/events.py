@@ -67,7 +67,7 @@ class EventDetector(FittedDetector, BaseEstimator):
         pretraining: str = NO_PRETRAINING,
         training: TrainingSettings | None = None,
         trainer_options: Mapping[str, Any] | None = None,
-        bank_rows: int = 20_000,
+        bank_rows: int = 5_000,
         fit_rows: int = 200_000,
         engine: SqlEngine | None = None,
     ):

@@ -12,12 +12,15 @@ from anomaly_cl.errors import UsageError
 from anomaly_cl.scoring.arrays import finite_matrix
 from anomaly_cl.scoring.distances import TailHead
 
+POWER = 3
+
 
 class MarginalHead:
-    """Weighted root mean square over columns of the surprise of each value's distance from the middle of its column.
+    """Weighted power mean over columns of the surprise of each value's distance from the middle of its column.
 
     A distance is asked for, not a rank from both ends: of amounts that cannot fall far below the usual, the lowest in a
     thousand lie near all others, the highest do not. A column may have several outputs; theirs is the Euclidean one.
+    The power, 3, lies between a root mean square and the largest: one strange column is enough for a strange row.
     """
 
     def __init__(self, column_of: ArrayLike, weights: Sequence[float] | np.ndarray):
@@ -40,10 +43,10 @@ class MarginalHead:
         return self.tails_.per_column(self._apart(finite_matrix(X, columns=len(self.column_of))))
 
     def distances(self, X: ArrayLike) -> np.ndarray:
-        squares = np.square(self.per_column(X)).T
+        surprises = self.per_column(X).T
         # added column by column: a matrix product rounds differently for each number of rows
-        total = sum((weight * square for weight, square in zip(self.weights, squares, strict=True)), start=np.zeros(()))
-        return np.sqrt(total / self.weights.sum())
+        powers = (weight * column**POWER for weight, column in zip(self.weights, surprises, strict=True))
+        return np.cbrt(sum(powers, start=np.zeros(())) / self.weights.sum())
 
     def _apart(self, X: np.ndarray) -> np.ndarray:
         """Distance (rows, columns) from the middle of each column."""

@@ -14,7 +14,7 @@ WINDOW_DAYS = 7
 KAPPA = 0.1
 RATE = 1e-4  # chance that misuse begins with a record: small, so that it takes a strange one to believe in it
 STRANGE = float(np.log(1_000))  # surprise from which a record counts as strange: one normal record in 1,000
-EXPECTED_LIFT = 100.0
+EXPECTED_LIFT, MOST_LIFT = 100.0, 300.0
 UNIT = 1e-9  # evidence is counted in whole units: their sum does not depend on the order of adding
 MOST = 10.0  # evidence of one record, beyond which nothing is left to believe
 
@@ -56,15 +56,16 @@ class Recurrence:
         """Learn the lifts from unlabelled records: whether each is strange (rows,), and how many earlier records of its
         entity in the window were, {role: (rows,)}.
 
-        A Poisson rate with a prior of mean 100 and the weight of one strange record, so that without records it stays
-        at 100; at least 1.
+        The one normal record in 1,000 that is strange too is subtracted. The rate is Poisson, with a prior of mean 100
+        and the weight of one strange record, so that without records it stays at 100; it lies within 1 and 300.
         """
-        is_odd = np.asarray(strange, bool)
+        is_odd, by_chance = np.asarray(strange, bool), np.exp(-STRANGE)
         for role in self.roles:
             after = np.asarray(earlier[role]) > 0
-            alone = (is_odd & ~after).sum() + 1
-            expected = after.sum() * alone / ((~after).sum() + 1)
-            self.lifts_[role] = max(1.0, float((1 + (is_odd & after).sum()) / (expected + 1 / EXPECTED_LIFT)))
+            found = max(0.0, (is_odd & after).sum() - after.sum() * by_chance)
+            elsewhere = max(0.0, (is_odd & ~after).sum() / max(1, (~after).sum()) - by_chance)
+            lift = (found + 1) / (after.sum() * elsewhere + 1 / EXPECTED_LIFT)
+            self.lifts_[role] = float(np.clip(lift, 1.0, MOST_LIFT))
         return self
 
     def added(self, totals: Mapping[str, ArrayLike]) -> np.ndarray:
