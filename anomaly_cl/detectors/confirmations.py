@@ -43,8 +43,9 @@ class Confirmations:
         """Learn from records (n,) with verdicts, as far as these were known at the instant `known_at`.
 
         Args:
-            scores: one-class score (n,), higher = stranger; NaN where a record is only history. The others should be
-                all records of some weeks: where only alerts are scored, or have verdicts, probabilities are theirs.
+            scores: one-class score (n,), higher = stranger, of a detector that did not learn from the record or left
+                it out; NaN where it is only history. The others should be all records of some weeks: where only
+                alerts have verdicts, probabilities are those of alerts.
             entities: {role: code (n,)} of the record's entities, one role or more; negative where missing.
             history: the instants and verdicts (n,) of the records.
             rng: draws the calibration rows.
@@ -62,7 +63,7 @@ class Confirmations:
         calibrating, learning = order[:n_calibration], np.sort(order[n_calibration:])
         calibrating = np.sort(calibrating[legitimate[calibrating]][:CALIBRATION_CAP])
         if fraud[learning].sum() < FEWEST_FRAUDS or not len(calibrating):
-            raise InputError(f"confirmations are learned from {FEWEST_FRAUDS} frauds, and calibrated on legitimate rows",
+            raise InputError(f"confirmations are learned from {FEWEST_FRAUDS} frauds and calibrated on legitimate rows",
                              f"known are {int(fraud[learning].sum())} and {len(calibrating)}",
                              "wait for more verdicts, or fit without them")
         self.compromise_ = {role: self._fit_role(codes, history, known_at) for role, codes in entities.items()}

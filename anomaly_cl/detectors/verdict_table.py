@@ -9,15 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from anomaly_cl.detectors.side_table import refuse_rows_of, some_of
 from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.features.verdict_counts import NEVER, VerdictHistory
 from anomaly_cl.schema import Column, Kind, Role, Schema
-from anomaly_cl.table.conform import Rejected
 from anomaly_cl.table.read import read_table
 from anomaly_cl.table.sources import parts_of
 
 FRAUD, LEGITIMATE, UNSURE = ("fraud", "true", "yes", "1"), ("legitimate", "false", "no", "0"), ("unsure",)
-EXAMPLES = 5  # that an error shows
 MICROSECONDS = "timestamp[us]"
 
 
@@ -25,8 +24,8 @@ MICROSECONDS = "timestamp[us]"
 class VerdictTable:
     """The latest verdict of each key that has one.
 
-    keys: Arrow array (n,) of the key column's type, each once. is_fraud: bool (n,). decided_at: int64 (n,), microseconds
-    since 1970 on the clock that the table is written in, which should be that of the records.
+    keys: Arrow array (n,) of the key column's type, each once. is_fraud: bool (n,). decided_at: int64 (n,),
+    microseconds since 1970 on the clock that the table is written in, which should be that of the records.
     """
 
     keys: pa.Array
@@ -57,7 +56,7 @@ class VerdictTable:
             Column(names[2], Kind.DATETIME, MICROSECONDS, missing="reject",
                    date_order=schema[time].date_order if time else None),
         )
-        table = read_table(source, Schema(columns), on_reject=_refuse)
+        table = read_table(source, Schema(columns), on_reject=refuse_rows_of("verdicts", "verdict"))
         keys, verdicts, times = (table.column(name).combine_chunks() for name in names)
         fraud, decided = _are_frauds(verdicts)
         return cls(*_latest(keys, fraud, decided, np.asarray(times.cast(pa.int64()))))
@@ -74,12 +73,12 @@ class VerdictTable:
         place = np.asarray(place.fill_null(0), dtype=np.intp)
         if len(self.keys) and not found.any():
             raise InputError("verdicts name records by their key",
-                             f"none of {len(self.keys)} is the key of a record, for example {_some(self.keys)}",
+                             f"none of {len(self.keys)} is the key of a record, for example {some_of(self.keys)}",
                              "give the records too, or correct the keys")
         several = np.flatnonzero(np.bincount(place[found], minlength=len(self.keys)) > 1)
         if len(several):
             raise InputError("the keys of verdicts name one record each",
-                             f"{len(several)} name several: {_some(self.keys.take(pa.array(several)))}",
+                             f"{len(several)} name several: {some_of(self.keys.take(pa.array(several)))}",
                              "leave one record of each, or take those verdicts out")
         is_fraud, decided_at = np.zeros(len(found), bool), np.full(len(found), NEVER)
         is_fraud[found], decided_at[found] = self.is_fraud[place[found]], self.decided_at[place[found]]
@@ -93,7 +92,7 @@ def _are_frauds(verdicts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     unknown = pc.unique(verdicts.filter(pa.array(~(fraud | legitimate | unsure))))
     if len(unknown):
         raise InputError(f"verdicts are {' / '.join(FRAUD)}, {' / '.join(LEGITIMATE)}, or {' / '.join(UNSURE)}",
-                         f"found {_some(unknown)}", "write fraud, legitimate or unsure in the second column")
+                         f"found {some_of(unknown)}", "write fraud, legitimate or unsure in the second column")
     return fraud, ~unsure
 
 
@@ -103,24 +102,13 @@ def _latest(keys: pa.Array, fraud: np.ndarray, decided: np.ndarray,
     codes = np.asarray(keys.dictionary_encode().indices)
     latest = np.full(codes.max(initial=-1) + 1, np.iinfo(np.int64).min)
     np.maximum.at(latest, codes, times)
-    kept = np.flatnonzero(times == latest[codes])
-    meanings = np.zeros((len(latest), 3), bool)
-    meanings[codes[kept], np.where(decided, fraud.astype(int), 2)[kept]] = True
-    torn = np.flatnonzero(meanings.sum(axis=1) > 1)
+    newest = np.flatnonzero(times == latest[codes])
+    first = newest[np.unique(codes[newest], return_index=True)[1]]  # in the order of codes
+    meaning = np.where(decided, fraud.astype(int), 2)
+    torn = np.unique(codes[newest][meaning[newest] != meaning[first][codes[newest]]])
     if len(torn):
-        examples = keys.take(pa.array(kept[np.unique(codes[kept], return_index=True)[1]][torn]))
-        raise InputError("a key has one verdict at a time", f"{len(torn)} have different ones at once: {_some(examples)}",
+        raise InputError("a key has one verdict at a time",
+                         f"{len(torn)} have different ones at once: {some_of(keys.take(pa.array(first[torn])))}",
                          "leave one of each")
-    kept = kept[np.sort(np.unique(codes[kept], return_index=True)[1])]
-    kept = kept[decided[kept]]
+    kept = np.sort(first[decided[first]])
     return keys.take(pa.array(kept)), fraud[kept], times[kept]
-
-
-def _some(values: pa.Array) -> str:
-    return str(values[:EXAMPLES].to_pylist())[1:-1] + (" ..." if len(values) > EXAMPLES else "")
-
-
-def _refuse(rejected: list[Rejected]) -> None:
-    first = rejected[0]
-    raise InputError(f"column {first.column!r} of the verdicts: {first.rule}",
-                     f"row {first.row_number} has {first.raw_value!r}", "mend or leave out the verdict")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,7 +15,7 @@ from anomaly_cl.errors import InputError
 
 ROWS_AT_ONCE = 16_384  # whose states stay in the cache of a processor
 MOST_FRAUDULENT, MOST_CLEAN = 2_000, 500  # entities, with and without frauds, that the likelihood is summed over
-PHASES = (1, 2, 4, 8, 16, 24, 32, 48)
+PHASES = (2, 4, 8, 16, 24, 32, 48)
 TRIES = 120  # values of the likelihood that each search may ask for
 SIMPLEX = np.vstack([np.zeros(4), np.eye(4)])  # that a search starts from: a unit of log odds each
 SUREST = 0.99  # share of frauds in an episode, since people err
@@ -122,16 +122,26 @@ def fit_compromise(frauds: ArrayLike, legitimate: ArrayLike) -> Compromise:
         return -float(weights @ _model(point, phases).log_likelihood(frauds, legitimate))
 
     share = min(max(frauds.sum() / (frauds.sum() + legitimate.sum()), 1e-6), 0.5)
-    point, least, best = np.array([logit(share / 10), logit(0.1), 0.5, logit(share / 2)]), np.inf, None
+    point = np.array([logit(share / 10), logit(0.1), 0.5, logit(share / 2)])
+    best = _search(loss, point, 1)
     for phases in [some for some in PHASES if some <= len(frauds)]:
-        found = minimize(loss, point, (phases,), method="Nelder-Mead",
-                         options={"maxfev": TRIES, "xatol": 0.01, "fatol": 0.1, "initial_simplex": point + SIMPLEX})
-        if found.fun >= least:
+        found = _search(loss, best.x + np.array([0, np.log(phases / best.phases), 0, 0]), phases)
+        if found.fun > best.fun:
             break
-        least, best = found.fun, _model(found.x, phases)
-        point = found.x + [0, np.log(2), 0, 0]
-    assert best is not None
-    return best
+        best = found
+    return _model(best.x, best.phases)
+
+
+class _Found(NamedTuple):
+    x: np.ndarray
+    fun: float
+    phases: int
+
+
+def _search(loss: Callable[[np.ndarray, int], float], point: np.ndarray, phases: int) -> _Found:
+    options = {"maxfev": TRIES, "xatol": 0.01, "fatol": 0.1, "initial_simplex": point + SIMPLEX}
+    found = minimize(loss, point, (phases,), method="Nelder-Mead", options=options)
+    return _Found(found.x, float(found.fun), phases)
 
 
 def _model(point: np.ndarray, phases: int) -> Compromise:
