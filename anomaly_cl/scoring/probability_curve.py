@@ -28,7 +28,7 @@ class ProbabilityCurve:
 
     >>> curve = ProbabilityCurve().fit(np.arange(1000), np.arange(1000) >= 900)
     >>> (1 / (1 + np.exp(-curve([0, 500, 990, 5000])))).round(2).tolist()
-    [0.0, 0.0, 0.95, 0.95]
+    [0.0, 0.0, 0.96, 0.96]
     """
 
     def fit(self, scores: ArrayLike, is_fraud: ArrayLike) -> Self:
