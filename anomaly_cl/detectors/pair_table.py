@@ -10,15 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from anomaly_cl.detectors.side_table import refuse_rows_of, some_of
 from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.pretraining.pairs import Pairs
 from anomaly_cl.schema import Column, Kind, Role, Schema
-from anomaly_cl.table.conform import Rejected
 from anomaly_cl.table.read import read_table
 from anomaly_cl.table.sources import parts_of
 
 SAME, DIFFERENT = ("same", "true", "yes", "1"), ("different", "false", "no", "0")
-EXAMPLES = 5  # that an error shows
 
 
 @dataclass
@@ -53,7 +52,7 @@ class PairTable:
                              f"{name} has {len(names)}: {names}", "leave three, in this order")
         keys = [replace(schema[key], name=side, role=Role.ENTITY, missing="reject") for side in names[:2]]
         verdict = Column(names[2], Kind.CATEGORICAL, "string", missing="reject")
-        table = read_table(source, Schema((*keys, verdict)), on_reject=_refuse)
+        table = read_table(source, Schema((*keys, verdict)), on_reject=refuse_rows_of("pairs", "pair"))
         if not table.num_rows:
             raise InputError("a table of pairs has at least one", f"{name} has none", "add pairs, or leave it out")
         left, right = (table.column(side).combine_chunks() for side in names[:2])
@@ -95,15 +94,15 @@ class PairTable:
         missing = wanted.filter(pc.invert(pc.is_in(wanted, found)))
         if len(missing):
             raise InputError(f"the keys of pairs are keys of the rows learned from (column {self.key!r})",
-                             f"{len(missing)} are not, for example {_some(missing)}",
+                             f"{len(missing)} are not, for example {some_of(missing)}",
                              "correct them, or add the rows to those learned from")
         if (counts > 1).any():
             several = found.filter(pa.array(counts > 1))
-            raise InputError("the keys of pairs name one row each", f"{len(several)} name several: {_some(several)}",
+            raise InputError("the keys of pairs name one row each", f"{len(several)} name several: {some_of(several)}",
                              "leave one row of each, or take those pairs out")
         itself = self.left.filter(pc.equal(self.left, self.right))
         if len(itself):
-            raise InputError("a pair is of two records", f"{len(itself)} name one twice: {_some(itself)}",
+            raise InputError("a pair is of two records", f"{len(itself)} name one twice: {some_of(itself)}",
                              "take them out")
 
 
@@ -112,20 +111,10 @@ def _are_same(verdicts: pa.ChunkedArray) -> np.ndarray:
     same, different = (np.asarray(pc.is_in(words, pa.array(meant))) for meant in (SAME, DIFFERENT))
     unknown = pc.unique(verdicts.filter(pa.array(~(same | different))))
     if len(unknown):
-        raise InputError(f"pairs are {' / '.join(SAME)}, or {' / '.join(DIFFERENT)}", f"found {_some(unknown)}",
+        raise InputError(f"pairs are {' / '.join(SAME)}, or {' / '.join(DIFFERENT)}", f"found {some_of(unknown)}",
                          "write same or different in the third column")
     return same
 
 
 def _index_in(keys: Any, wanted: pa.Array) -> np.ndarray:
     return np.asarray(pc.index_in(keys, wanted), dtype=np.intp)
-
-
-def _some(values: pa.Array) -> str:
-    return str(values[:EXAMPLES].to_pylist())[1:-1] + (" ..." if len(values) > EXAMPLES else "")
-
-
-def _refuse(rejected: list[Rejected]) -> None:
-    first = rejected[0]
-    raise InputError(f"column {first.column!r} of the pairs: {first.rule}",
-                     f"row {first.row_number} has {first.raw_value!r}", "mend or leave out the pair")
