@@ -59,7 +59,7 @@ class DuckDBEngine:
     """
 
     threads: int = 2
-    memory_limit: str = "1500MB"
+    memory_limit: str = "1GB"
     temp_folder: Path | None = None
 
     def run(self, sql: str, tables: Mapping[str, Rows]) -> pa.RecordBatchReader:
@@ -82,11 +82,11 @@ class DuckDBEngine:
                 _add(connection, name, rows)
             try:
                 reader = connection.sql(sql).to_arrow_reader(BATCH_ROWS)
-            except duckdb.Error as error:
+                yield reader.schema
+                yield from reader
+            except (duckdb.Error, OSError) as error:  # as OSError come those that Arrow's stream hands on
                 raise UsageError("the query must be one that DuckDB can run", str(error).splitlines()[0],
                                  "correct the query, or raise the engine's memory_limit") from error
-            yield reader.schema
-            yield from reader
 
 
 def _add(connection: duckdb.DuckDBPyConnection, name: str, rows: Rows) -> None:
