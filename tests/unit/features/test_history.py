@@ -37,8 +37,7 @@ def test_every_output_equals_the_double_loop(seed):
         if column.type == pa.int64():
             np.testing.assert_array_equal(values, true, err_msg=column.name)
         else:
-            # A spread of 1e6 leaves 1e-8 of itself as noise where later amounts are nearly alike.
-            np.testing.assert_allclose(values, true, rtol=1e-9, atol=1e-7, err_msg=column.name)
+            np.testing.assert_allclose(values, true, rtol=1e-9, atol=1e-9, err_msg=column.name)
 
 
 def test_counts_of_a_missing_pair_are_null_and_all_others_are_not():
@@ -106,6 +105,12 @@ def test_the_spread_of_large_amounts_that_differ_little_is_exact():
     found = histories(SMALL, records(a0=[*amounts, None])).to_pandas()
     np.testing.assert_allclose(found["e0_a0_spread_past"].iloc[1:],
                                [np.std(np.array(amounts[:n]) - 1e9) for n in range(1, 5)], rtol=1e-14)
+
+
+def test_an_unlike_first_amount_leaves_the_spread_of_the_last_ones_exact():
+    amounts = np.array([1e7, 10.25, 10.5, 11.0, 10.0])
+    found = histories(SMALL, records(a0=[*amounts, 0.0])).to_pandas()
+    assert found["e0_a0_spread_rows"].iloc[-1] == pytest.approx(amounts[-3:].std(), rel=1e-12)
 
 
 def test_equal_amounts_have_no_spread_wherever_they_lie():
