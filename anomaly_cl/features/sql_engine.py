@@ -111,7 +111,9 @@ class SparkEngine:
 
     def run(self, sql: str, tables: Mapping[str, Any]) -> pa.RecordBatchReader:
         """The rows of the query, all collected in this process."""
-        return self.frame(sql, tables).toArrow().to_reader(BATCH_ROWS)
+        found = self.frame(sql, tables).toArrow()
+        nullable = pa.schema([field.with_nullable(True) for field in found.schema])  # as DuckDB gives them
+        return found.cast(nullable).to_reader(BATCH_ROWS)
 
     def frame(self, sql: str, tables: Mapping[str, Any]) -> DataFrame:
         """The query as a Spark DataFrame; the tables are Arrow data or DataFrames."""
