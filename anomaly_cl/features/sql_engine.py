@@ -101,7 +101,8 @@ def _add(connection: duckdb.DuckDBPyConnection, name: str, rows: Rows) -> None:
 class SparkEngine:
     """Runs SQL on Spark: in a session given, or in the one that is active, or in a new one.
 
-    Raises UsageError where pyspark is not installed.
+    The session gets the temporary functions of SPARK_FUNCTIONS, and a temporary view for each table. Raises UsageError
+    where pyspark is not installed.
     """
 
     def __init__(self, session: SparkSession | None = None):

@@ -7,10 +7,13 @@ import shutil
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from anomaly_cl.features.history import HistoryPlan
+from anomaly_cl.features.records import prepare_records
 from anomaly_cl.features.sql_engine import SparkEngine
+from anomaly_cl.schema import Column, Kind, Role, Schema
 from tests.unit.features.slow_history import histories, made_up_records
 
 pyspark = pytest.importorskip("pyspark", reason='pyspark is not installed: pip install "anomaly_cl[spark]"')
@@ -27,22 +30,42 @@ def engine():
     session = (
         pyspark.sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
         .config("spark.sql.shuffle.partitions", "2").config("spark.driver.host", "127.0.0.1")
-        .config("spark.log.level", "OFF").getOrCreate()
+        .config("spark.log.level", "OFF").config("spark.driver.memory", "2g").getOrCreate()
     )
     yield SparkEngine(session)
     session.stop()
     gc.collect()  # now, while the sockets that pyspark leaves open are forgiven
 
 
+def assert_alike(plan: HistoryPlan, spark: pa.Table, duckdb: pa.Table, tolerance: float) -> None:
+    """Counts exactly, the rest within the tolerance, absolute or relative."""
+    assert spark.schema == plan.schema == duckdb.schema
+    for column in plan.columns:
+        ours, theirs = (np.array(found[column.sql_name].to_pandas(), float) for found in (spark, duckdb))
+        most = 0 if column.type == pa.int64() else tolerance
+        np.testing.assert_allclose(ours, theirs, rtol=most, atol=most, err_msg=column.name)
+
+
 def test_histories_on_spark_equal_those_of_duckdb(engine):
     table = made_up_records(PLAN, 400, 11)
-    spark, duckdb = (histories(PLAN, table, first_row=100, engine=one) for one in (engine, None))
-    assert spark["row"].to_pylist() == list(range(100, 400))
-    assert spark.schema == PLAN.schema
-    for column in PLAN.columns:
-        ours, theirs = (np.array(found[column.sql_name].to_pandas(), float) for found in (spark, duckdb))
-        tolerance = 0 if column.type == pa.int64() else 1e-9
-        np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance, err_msg=column.name)
+    found = histories(PLAN, table, first_row=100, engine=engine)
+    assert found["row"].to_pylist() == list(range(100, 400))
+    assert_alike(PLAN, found, histories(PLAN, table, first_row=100), 1e-9)
+
+
+@pytest.mark.slow
+def test_histories_of_many_card_transactions_on_spark_equal_those_of_duckdb(engine, shared_data):
+    wanted = ["TRANSACTION_ID", "TX_DATETIME", "CUSTOMER_ID", "TERMINAL_ID", "TX_AMOUNT"]
+    rows = pq.read_table(shared_data / "handbook" / "transactions.parquet", columns=wanted).slice(0, 200_000)
+    schema = Schema((
+        Column("TRANSACTION_ID", Kind.NUMERIC, "int64", Role.KEY),
+        Column("TX_DATETIME", Kind.DATETIME, "timestamp[us]", Role.TIME),
+        *(Column(name, Kind.CATEGORICAL, "int64", Role.ENTITY) for name in ("CUSTOMER_ID", "TERMINAL_ID")),
+        Column("TX_AMOUNT", Kind.NUMERIC, "double"),
+    ))
+    plan = HistoryPlan.from_schema(schema)
+    table = prepare_records(rows, schema, plan)
+    assert_alike(plan, histories(plan, table, engine=engine), histories(plan, table), 1e-9)
 
 
 def test_frames_and_arrow_data_are_tables_alike(engine):
