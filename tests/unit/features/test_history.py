@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -66,7 +67,7 @@ def test_the_future_changes_no_bit_of_a_history(seed, share, remake):
     later = later.assign(row=later["row"] + 60, micros=later["micros"] + instant + 1)
     kept = table.filter(pa.array(~future))
     altered = pa.concat_tables([kept, pa.Table.from_pandas(later, SMALL.record_schema())]) if remake else kept
-    now = pa.compute.is_in(whole["row"], kept["row"])
+    now = pc.is_in(whole["row"], kept["row"])
     assert histories(SMALL, altered).slice(0, kept.num_rows).equals(whole.filter(now))
 
 
@@ -75,10 +76,10 @@ def test_threads_and_other_entities_change_no_bit(threads):
     table = made_up_records(PLAN, 3_000, 5)
     whole = histories(PLAN, table)
     assert histories(PLAN, table, engine=DuckDBEngine(threads=threads)).equals(whole)
-    only_a = table.filter(pa.compute.equal(table["e0"], "a"))
+    only_a = table.filter(pc.equal(table["e0"], "a"))
     of_a = histories(PLAN, only_a)
     names = ["row", *(column.sql_name for column in PLAN.columns if column.entity == "card")]
-    assert of_a.select(names).equals(whole.filter(pa.compute.is_in(whole["row"], only_a["row"])).select(names))
+    assert of_a.select(names).equals(whole.filter(pc.is_in(whole["row"], only_a["row"])).select(names))
 
 
 def test_new_records_given_the_old_are_as_in_the_whole():

@@ -3,6 +3,7 @@ from __future__ import annotations
 import sys
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from anomaly_cl.errors import UsageError
@@ -29,7 +30,7 @@ def test_what_does_not_fit_the_memory_is_spilled_and_what_was_spilled_is_removed
     engine = DuckDBEngine(temp_folder=tmp_path, memory_limit="80MB", threads=1)
     reader = engine.run(f"SELECT {wide} FROM n ORDER BY hash(row)", {"n": numbers})
     assert sum(file.stat().st_size for file in tmp_path.rglob("*")) > 10_000_000
-    assert sum(pa.compute.sum(batch["c0"]).as_py() for batch in reader) == sum(range(400_000))
+    assert sum(pc.sum(batch["c0"]).as_py() for batch in reader) == sum(range(400_000))
     assert not list(tmp_path.iterdir())
 
 
