@@ -76,12 +76,15 @@ def entity_statistics(e: str) -> dict[str, str]:
 def amount_statistics(e: str, a: str, frame: Frame) -> dict[str, str]:
     """SQL, over the measures, of the statistics of an amount in a window.
 
-    The variance is the mean square of the deviations less the square of their mean; what rounding leaves of it where
-    all amounts are equal is cut off.
+    The variance is the mean square of the amounts less the square of their mean, both counted from zero or from the
+    entity's first amount, whichever is nearer: digits are lost only where the mean is thousands of spreads away from
+    both. What rounding leaves of it where all amounts are equal is cut off.
     """
     m = f"{e}_{a}_{frame.code}"
-    n, off = f"{m}_n", f"({m}_off / {m}_n)"
-    variance = f"({m}_whole + {m}_part) / {n} - {off} * {off}"
+    n = f"{m}_n"
+    from_zero, from_first = (f"({m}_{sort}_whole + {m}_{sort}_part) / {n} - ({m}_{sort} / {n}) * ({m}_{sort} / {n})"
+                             for sort in ("sum", "off"))
+    variance = f"CASE WHEN abs({m}_off) < abs({m}_sum) THEN {from_first} ELSE {from_zero} END"
     return {
         "n": n,
         "sum": f"coalesce({m}_sum, 0e0)",
@@ -102,18 +105,23 @@ def _measures(e: str, amounts: Sequence[str], frames: Sequence[Frame]) -> list[s
         over = f"OVER {e}_{frame.code}"
         made.append(f"count(*) {over} AS {e}_{frame.code}_n")
         for a in amounts:
-            off, m = f"{e}_{a}_off", f"{e}_{a}_{frame.code}"
+            m = f"{e}_{a}_{frame.code}"
             made += [
                 f"count({a}) {over} AS {m}_n",
-                f"inexact(sum(exact({a})) {over}) AS {m}_sum",
-                f"inexact(sum(exact({off})) {over}) AS {m}_off",
-                f"inexact_whole(sum(exact_whole({off} * {off})) {over}) AS {m}_whole",
-                f"inexact_part(sum(exact_part({off} * {off})) {over}) AS {m}_part",
+                *_sums(a, over, f"{m}_sum"),
+                *_sums(f"{e}_{a}_off", over, f"{m}_off"),
                 f"min({a}) {over} AS {m}_min",
                 f"max({a}) {over} AS {m}_max",
                 *(f"percentile({a}, {QUANTILES[name]}) {over} AS {m}_{name}" for name in frame.quantiles),
             ]
     return made
+
+
+def _sums(value: str, over: str, name: str) -> list[str]:
+    """Of the value, and of its square in two parts, since no 128 bits hold both ends of it."""
+    parts = (f"inexact_{part}(sum(exact_{part}({value} * {value})) {over}) AS {name}_{part}"
+             for part in ("whole", "part"))
+    return [f"inexact(sum(exact({value})) {over}) AS {name}", *parts]
 
 
 def _windows(e: str, frames: Sequence[Frame]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -11,7 +12,7 @@ from anomaly_cl.features.history import HistoryPlan
 from anomaly_cl.schema import Role, Schema
 from anomaly_cl.table.casting import null_nan, plain
 
-LARGEST_AMOUNT = 1e15  # sums are of decimals with 15 digits before the point that a single amount may fill
+LARGEST_AMOUNT = 1e15  # sums are of integers of 128 bits, which hold the squares of tens of millions of these
 
 
 def prepare_records(
@@ -36,18 +37,16 @@ def prepare_records(
         raise InputError(f"every record has a time: {time!r} must not be missing",
                          f"{int(missing.sum())} rows lack it, the first is row {first_row + int(missing.argmax())}",
                          f"leave those rows out, or set 'missing: reject' for {time!r} in the schema")
-    numbers = pa.array(range(first_row, first_row + rows.num_rows), pa.int64())
-    texts, amounts = plan.entities + plan.categories, plan.amounts
+    numbers = pa.array(np.arange(first_row, first_row + rows.num_rows))
     made = {
         "row": numbers,
         "key": _keys(_column(rows, key)) if key else numbers,
-        "micros": instants.cast(pa.timestamp("us"), safe=False).cast(pa.int64()) if not _zoned(instants)
-        else instants.cast(pa.timestamp("us", "UTC"), safe=False).cast(pa.int64()),
+        "micros": _microseconds(instants),
         "hour": pa.array(in_day / MICROSECONDS_AN_HOUR),
     }
     names = plan.record_names
-    made |= {names[name]: _column(rows, name).cast(pa.string()) for name in texts}
-    made |= {names[name]: _amounts(_column(rows, name)) for name in amounts}
+    made |= {names[name]: _column(rows, name).cast(pa.string()) for name in plan.entities + plan.categories}
+    made |= {names[name]: _amounts(_column(rows, name)) for name in plan.amounts}
     return pa.table(made).select(plan.record_schema().names).cast(plan.record_schema(made["key"].type))
 
 
@@ -56,8 +55,10 @@ def _column(rows: pa.Table | pa.RecordBatch, name: str) -> pa.Array:
     return plain(column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column)
 
 
-def _zoned(instants: pa.Array) -> bool:
-    return pa.types.is_timestamp(instants.type) and instants.type.tz is not None
+def _microseconds(instants: pa.Array) -> pa.Array:
+    """Since 1970 in UTC; what is finer is cut off. Arrow keeps instants in UTC whatever their zone."""
+    zone = instants.type.tz if pa.types.is_timestamp(instants.type) else None
+    return instants.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64())
 
 
 def _keys(keys: pa.Array) -> pa.Array:

@@ -59,7 +59,7 @@ class DuckDBEngine:
     """
 
     threads: int = 2
-    memory_limit: str = "1500MB"
+    memory_limit: str = "1GB"
     temp_folder: Path | None = None
 
     def run(self, sql: str, tables: Mapping[str, Rows]) -> pa.RecordBatchReader:
@@ -82,11 +82,11 @@ class DuckDBEngine:
                 _add(connection, name, rows)
             try:
                 reader = connection.sql(sql).to_arrow_reader(BATCH_ROWS)
-            except duckdb.Error as error:
+                yield reader.schema
+                yield from reader
+            except (duckdb.Error, OSError) as error:  # as OSError come those that Arrow's stream hands on
                 raise UsageError("the query must be one that DuckDB can run", str(error).splitlines()[0],
                                  "correct the query, or raise the engine's memory_limit") from error
-            yield reader.schema
-            yield from reader
 
 
 def _add(connection: duckdb.DuckDBPyConnection, name: str, rows: Rows) -> None:
@@ -101,7 +101,8 @@ def _add(connection: duckdb.DuckDBPyConnection, name: str, rows: Rows) -> None:
 class SparkEngine:
     """Runs SQL on Spark: in a session given, or in the one that is active, or in a new one.
 
-    Raises UsageError where pyspark is not installed.
+    The session gets the temporary functions of SPARK_FUNCTIONS, and a temporary view for each table. Raises UsageError
+    where pyspark is not installed.
     """
 
     def __init__(self, session: SparkSession | None = None):
@@ -111,7 +112,9 @@ class SparkEngine:
 
     def run(self, sql: str, tables: Mapping[str, Any]) -> pa.RecordBatchReader:
         """The rows of the query, all collected in this process."""
-        return self.frame(sql, tables).toArrow().to_reader(BATCH_ROWS)
+        found = self.frame(sql, tables).toArrow()
+        nullable = pa.schema([field.with_nullable(True) for field in found.schema])  # as DuckDB gives them
+        return found.cast(nullable).to_reader(BATCH_ROWS)
 
     def frame(self, sql: str, tables: Mapping[str, Any]) -> DataFrame:
         """The query as a Spark DataFrame; the tables are Arrow data or DataFrames."""
