@@ -32,6 +32,7 @@ from anomaly_cl.pretraining.few_labels import SHORT, FewLabels, FewLabelsSetting
 from anomaly_cl.pretraining.moco import MoCo
 from anomaly_cl.pretraining.module import ContrastiveModule, residual_encoder
 from anomaly_cl.pretraining.neighbours import Neighbours
+from anomaly_cl.pretraining.pasts import PastsCLIP, PastsSettings
 from anomaly_cl.pretraining.pairs import Pairs, evenly_mixed, pairs_of_entities
 from anomaly_cl.pretraining.settings import AUTO, FEWEST_ROWS, TrainingSettings, unwatched
 from anomaly_cl.pretraining.simclr import SimCLR
@@ -137,6 +138,30 @@ def contrast_confirmed(
                          f"found {np.shape(anomalies)}", "encode them as the normal rows")
     return _contrast(FewLabels, rows, held_out, column_of, seed, replace(SHORT, method=FewLabelsSettings(anomalies)),
                      None, None, (), trainer_options or {})
+
+
+def contrast_pasts(
+    rows: np.ndarray,
+    held_out: np.ndarray,
+    past: PastsSettings,
+    *,
+    seed: int,
+    settings: TrainingSettings | None = None,
+    trainer_options: Mapping[str, Any] | None = None,
+) -> PretrainResult:
+    """Train the towers of a `RecordAndPast` on rows (n, width) as of `EntityHistory.rows`, each with a past.
+
+    Everything else is as in `pretrain`; a collapse of either tower alone is refused too.
+    """
+    settings = replace(settings or TrainingSettings(max_epochs=60, encoder_width=64, patience=6), method=past)
+    result = _contrast(PastsCLIP, rows, held_out, np.arange(np.shape(rows)[1]), seed, settings, None, None, (),
+                       trainer_options or {})
+    if result.trained:
+        probe = _evenly_spaced(torch.tensor(held_out, dtype=torch.float32), PROBE_ROWS)
+        with torch.inference_mode():
+            for part, embeddings in zip(result.encoder.parts(probe), result.encoder.towers(probe), strict=True):
+                check_not_collapsed(part, embeddings)
+    return result
 
 
 def _contrast(
