@@ -1,7 +1,8 @@
-"""A record and what its entity did before it: one tower reads the record, the other the set of its last records."""
+"""A record and what its entity did before it: towers for the parts of the record, and one for the last records."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,51 +12,47 @@ from torch import Tensor, nn
 
 from anomaly_cl.encoders.encoder import Encoder
 from anomaly_cl.encoders.tabular import ResidualMLP
+from anomaly_cl.encoders.towers import MatchedParts
 from anomaly_cl.errors import UsageError
 
 PRIOR = 3.0  # records of the average entity that every past is filled up with
-ABOUT = 2  # numbers about a past record beside its columns: whether there is one, and how long before the last it was
-MICROSECONDS_A_DAY = 86_400_000_000.0
 
 
 @dataclass(frozen=True)
 class EntityHistory:
-    """Encoded records of entities, and who did what when: `columns` (N, d) of mean 0 and spread 1 over normal rows,
-    `instants` (N,) int64 microseconds, and `past` (N, K) positions of the last K records before each, latest first, -1
-    where there are none (see `anomaly_cl.features.last_records`).
+    """Encoded records, and for each what its entity did before it.
+
+    `columns` (N, d) are of mean about 0 and spread about 1 over normal rows. They say something about the record alone:
+    what compares it with earlier ones, such as the time since the last, gives away which past is its own and teaches a
+    contrast nothing else. `past` (N, K) are the positions of the last K records before each, -1 where there are none
+    (see `anomaly_cl.features.last_records`). Raises UsageError for other shapes.
     """
 
     columns: np.ndarray
-    instants: np.ndarray
     past: np.ndarray
 
     def __post_init__(self) -> None:
-        n = len(self.columns)
-        if self.columns.ndim != 2 or self.past.ndim != 2 or self.instants.shape != (n,) or len(self.past) != n:
-            raise UsageError("columns (N, d), instants (N,) and past (N, K) are of the same records",
-                             f"found shapes {self.columns.shape}, {self.instants.shape}, {self.past.shape}",
-                             "give one row a record")
+        if self.columns.ndim != 2 or self.past.ndim != 2 or len(self.past) != len(self.columns):
+            raise UsageError("columns (N, d) and past (N, K) are of the same records",
+                             f"found shapes {self.columns.shape} and {self.past.shape}", "give one row a record")
 
     def pasts(self, past: np.ndarray) -> np.ndarray:
-        """Sets of records (n, K) by position as float32 (n, K * (2 + d)): whether there is one, its recency, columns.
+        """Sets of records (n, K) by position as float32 (n, K * (1 + d)): whether there is one, and its columns.
 
-        Recency is log(1 + days) by which a record is older than the first of its set. It does not tell how long ago
-        that one was: the record to be compared may say so itself, and could be found by it without any other trait.
+        Not how long ago it was: when the last record was tells much about when the next is, and nothing about what its
+        entity usually does.
         """
-        held = past >= 0
-        ages = (self.instants[past[:, :1]] - self.instants[past]) / MICROSECONDS_A_DAY
-        about = np.stack([held, np.where(held, np.log1p(np.maximum(ages, 0)), 0)], axis=2).astype(np.float32)
-        columns = np.where(held[:, :, None], self.columns[past], 0).astype(np.float32)
-        return np.concatenate([about, columns], axis=2).reshape(len(past), -1)
+        held = (past >= 0)[:, :, None]
+        columns = np.where(held, self.columns[past], 0)
+        return np.concatenate([held, columns], axis=2, dtype=np.float32).reshape(len(past), -1)
 
     def rows(self, positions: np.ndarray) -> np.ndarray:
-        """Records (n,) and their pasts as the float32 rows (n, d + K * (2 + d)) that `RecordAndPast` reads."""
-        own = self.columns[positions].astype(np.float32)
-        return np.concatenate([own, self.pasts(self.past[positions])], axis=1)
+        """Records (n,) and their pasts as the float32 rows (n, d + K * (1 + d)) that `RecordAndPast` reads."""
+        return np.concatenate([self.columns[positions], self.pasts(self.past[positions])], axis=1, dtype=np.float32)
 
 
 class PastEncoder(Encoder):
-    """A set of at most `size` records, (*, size * (2 + d)) as `EntityHistory.pasts` has them -> embeddings (*, n).
+    """A set of at most `size` records, (*, size * (1 + d)) as `EntityHistory.pasts` has them -> embeddings (*, n).
 
     e = [mean, spread] + f: the skip is mean and root mean square deviation (2 d) of the records' columns, each past
     filled up with 3 records of the average entity (mean 0, spread 1), so that short pasts lie near that and an empty
@@ -71,8 +68,8 @@ class PastEncoder(Encoder):
             raise UsageError("a set encoder has at least one column, place and unit",
                              f"found {n_columns=}, {size=}, {width=}", "correct the sizes")
         self.n_columns, self.size, self.width = n_columns, size, width
-        self.n_inputs, self.n_outputs = size * (ABOUT + n_columns), 2 * n_columns
-        self.of_record = nn.Sequential(nn.Linear(1 + n_columns, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU())
+        self.n_inputs, self.n_outputs = size * (1 + n_columns), 2 * n_columns
+        self.of_record = nn.Sequential(nn.Linear(n_columns, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU())
         self.of_set = nn.Sequential(nn.Linear(2 * width + self.n_outputs + 1, width), nn.ReLU())
         self.last = nn.Linear(width, self.n_outputs)
         nn.init.zeros_(self.last.weight)
@@ -85,19 +82,18 @@ class PastEncoder(Encoder):
     def pooled(self, pasts: Tensor) -> Tensor:
         """Raw mean and spread (*, 2 d) of the records' columns: the encoder before training."""
         held, seen = self._records(pasts)
-        return _mean_and_spread(seen[..., 1:], held, usual_spread=1.0)
+        return _mean_and_spread(seen, held, usual_spread=1.0)
 
     def forward(self, pasts: Tensor) -> Tensor:
         held, seen = self._records(pasts)
-        raw = _mean_and_spread(seen[..., 1:], held, usual_spread=1.0)
+        raw = _mean_and_spread(seen, held, usual_spread=1.0)
         of_records = _mean_and_spread(self.of_record(seen), held, usual_spread=0.0)
         share = held.sum(dim=-2) / self.size
         return raw + self.last(self.of_set(torch.cat([of_records, raw, share], dim=-1)))
 
     def _records(self, pasts: Tensor) -> tuple[Tensor, Tensor]:
-        """Whether there is a record (*, size, 1), and its recency and columns (*, size, 1 + d), 0 where there is none.
-        """
-        places = pasts.unflatten(-1, (self.size, ABOUT + self.n_columns))
+        """Whether there is a record (*, size, 1), and its columns (*, size, d), 0 where there is none."""
+        places = pasts.unflatten(-1, (self.size, 1 + self.n_columns))
         held = places[..., :1] > 0
         return held.to(pasts), torch.where(held, places[..., 1:], 0)
 
@@ -112,31 +108,60 @@ def _mean_and_spread(values: Tensor, held: Tensor, usual_spread: float) -> Tenso
 
 
 class RecordAndPast(Encoder):
-    """Rows [record (d), its entity's last records] as of `EntityHistory.rows` -> [tower a, tower b] (*, d + 2 d).
+    """Rows [record (d), its entity's last records] as of `EntityHistory.rows` -> embeddings [parts a, past b] (*, 3 d).
 
-    Tower a is a `ResidualMLP` of the record, tower b the `PastEncoder`. Neither is length-normalised, and neither sees
-    what the other reads.
+    Each part of the record, the columns at which `part_of` (d,) has its number 0..parts - 1, has a `ResidualMLP` of its
+    own; the past has a `PastEncoder`. None of them is length-normalised, and none sees what another reads. Raises
+    UsageError unless every part has a column.
     """
 
-    def __init__(self, n_columns: int, size: int, width: int = 64, depth: int = 1):
+    def __init__(self, part_of: Sequence[int], size: int, width: int = 64, depth: int = 1):
         super().__init__()
-        self.tower_a = ResidualMLP(n_columns, width=width, depth=depth)
-        self.tower_b = PastEncoder(n_columns, size, width)
-        self.n_columns, self.depth = n_columns, depth
-        self.n_inputs = n_columns + self.tower_b.n_inputs
-        self.n_outputs = self.tower_a.n_outputs + self.tower_b.n_outputs
+        self.part_of = [int(part) for part in part_of]
+        if not self.part_of or sorted(set(self.part_of)) != list(range(max(self.part_of) + 1)):
+            raise UsageError("each column of a record belongs to a part, numbered from 0 on", f"found {self.part_of}",
+                             "number the parts without gaps")
+        self.columns = [[column for column, part in enumerate(self.part_of) if part == number]
+                        for number in range(max(self.part_of) + 1)]
+        self.towers_a = nn.ModuleList(ResidualMLP(len(read), width=width, depth=depth) for read in self.columns)
+        self.tower_b = PastEncoder(len(self.part_of), size, width)
+        self.depth = depth
+        self.n_inputs = len(self.part_of) + self.tower_b.n_inputs
+        self.n_outputs = len(self.part_of) + self.tower_b.n_outputs
 
     @property
     def settings(self) -> dict[str, Any]:
-        return self.tower_b.settings | {"depth": self.depth}
-
-    def parts(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Records (*, d), and mean and spread (*, 2 d) of their pasts: what each tower is without training."""
-        return rows[..., : self.n_columns], self.tower_b.pooled(rows[..., self.n_columns :])
-
-    def towers(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Embeddings of records (*, d) and pasts (*, 2 d)."""
-        return self.tower_a(rows[..., : self.n_columns]), self.tower_b(rows[..., self.n_columns :])
+        return {"part_of": self.part_of, "size": self.tower_b.size, "width": self.tower_b.width, "depth": self.depth}
 
     def forward(self, rows: Tensor) -> Tensor:
-        return torch.cat(self.towers(rows), dim=-1)
+        parts = [tower(rows[..., read]) for tower, read in zip(self.towers_a, self.columns, strict=True)]
+        return torch.cat([*parts, self.tower_b(rows[..., len(self.part_of) :])], dim=-1)
+
+    def untrained(self, rows: Tensor) -> Tensor:
+        """What `forward` is before training: the columns of the parts, and mean and spread of the past."""
+        parts = [rows[..., read] for read in self.columns]
+        return torch.cat([*parts, self.tower_b.pooled(rows[..., len(self.part_of) :])], dim=-1)
+
+
+class MatchedPast(Encoder):
+    """Embeddings of a `RecordAndPast` (*, n) -> projections (*, parts * 2 * n_projected), to compare by `MatchedParts`.
+
+    For each part, of `sizes` numbers, its projection and the past's projection for it stand side by side.
+    """
+
+    def __init__(self, sizes: Sequence[int], n_past: int, temperature: float, n_projected: int = 16):
+        super().__init__()
+        self.sizes, self.n_past = [int(size) for size in sizes], n_past
+        self.temperature, self.n_projected = float(temperature), n_projected
+        self.matched = nn.ModuleList(MatchedParts(size, n_past, temperature, n_projected) for size in self.sizes)
+        self.n_inputs, self.n_outputs = sum(self.sizes) + n_past, len(self.sizes) * 2 * n_projected
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        names = ("sizes", "n_past", "temperature", "n_projected")
+        return {name: getattr(self, name) for name in names}
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        *parts, past = embeddings.split([*self.sizes, self.n_past], dim=-1)
+        pairs = zip(self.matched, parts, strict=True)
+        return torch.cat([matched(torch.cat([part, past], dim=-1)) for matched, part in pairs], dim=-1)

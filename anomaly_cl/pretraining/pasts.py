@@ -1,42 +1,59 @@
-"""CLIP over time: a record and its entity's past find each other among the pasts and records of others."""
+"""CLIP over time: each part of a record and its entity's past find each other among those of other records."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+import torch
 from torch import Tensor
 
-from anomaly_cl.encoders.pasts import RecordAndPast
-from anomaly_cl.errors import UsageError
-from anomaly_cl.pretraining.clip import CLIP, CLIPSettings
+from anomaly_cl.encoders.pasts import MatchedPast, RecordAndPast
+from anomaly_cl.losses.clip import clip_loss
+from anomaly_cl.pretraining.module import ContrastiveModule
 from anomaly_cl.pretraining.settings import TrainingSettings
 
 
 @dataclass(frozen=True)
 class PastsSettings:
-    """`n_columns` of a record, and the `size` of its past."""
+    """The part of a record, numbered from 0 on, that each of its columns belongs to, and the size of its past."""
 
-    n_columns: int
+    part_of: tuple[int, ...]
     size: int
 
-    def __post_init__(self) -> None:
-        if min(self.n_columns, self.size) < 1:
-            raise UsageError("a record has one column or more, and its past one place", f"found {self}", "raise it")
+    def encoder(self, settings: TrainingSettings) -> RecordAndPast:
+        """A new encoder of such rows."""
+        return RecordAndPast(self.part_of, self.size, settings.encoder_width, settings.encoder_depth)
 
 
-class PastsCLIP(CLIP):
-    """`CLIP` of the towers of a `RecordAndPast`.
+class PastsCLIP(ContrastiveModule):
+    """The mean over a record's parts of `clip_loss` between the part and the past.
 
-    Equal records are no strangers to each other, and two records of one entity have nearly one past: negatives count
-    by how far their parts are from the own partner (`duplicate_weights`).
+    A contrast of the whole record would learn whichever part gives its entity away, and judge by that alone; each part
+    by itself also says what does not fit. All negatives count alike, those of the same entity and equal parts too: only
+    then does the similarity estimate log p(part | past) / p(part) (van den Oord et al. 2018, section 2.3).
     """
 
     default_steps: ClassVar[int] = 300
+    encoder: RecordAndPast
+
+    def __init__(self, encoder: RecordAndPast, temperature: float, learning_rate: float, weight_decay: float = 0.0,
+                 seed: int = 0):
+        super().__init__(encoder, learning_rate, weight_decay, seed)
+        sizes = [len(read) for read in encoder.columns]
+        self.projections = MatchedPast(sizes, encoder.tower_b.n_outputs, temperature)
 
     @classmethod
     def from_settings(cls, column_of: Tensor, settings: TrainingSettings, seed: int) -> Self:
-        own = settings.of_method(PastsSettings)
-        encoder = RecordAndPast(own.n_columns, own.size, settings.encoder_width, settings.encoder_depth)
+        encoder = settings.of_method(PastsSettings).encoder(settings)
         return cls(encoder, settings.temperature or 0.2, settings.learning_rate or cls.default_rate,
-                   settings.weight_decay, seed, CLIPSettings(weigh_duplicates=True))
+                   settings.weight_decay, seed)
+
+    @property
+    def matching(self) -> MatchedPast:
+        return self.projections
+
+    def contrastive_loss(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        matched = self.projections(self.encoder(rows)).unflatten(-1, (-1, 2, self.projections.n_projected))
+        losses = [clip_loss(part[:, 0], part[:, 1], self.projections.temperature) for part in matched.unbind(dim=1)]
+        return torch.stack(losses).mean()
