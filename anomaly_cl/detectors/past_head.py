@@ -12,6 +12,7 @@ from anomaly_cl.encoders.encoder import Encoder
 from anomaly_cl.encoders.pasts import EntityHistory, RecordAndPast
 from anomaly_cl.encoders.state import encoder_from_state, encoder_state
 from anomaly_cl.errors import ModelError, UsageError
+from anomaly_cl.pretraining.settings import TrainingSettings
 from anomaly_cl.scoring.distances import TailHead
 from anomaly_cl.scoring.fusion import FusedSurprise
 from anomaly_cl.scoring.mismatch import MismatchHead
@@ -30,12 +31,12 @@ class PastHead:
 
     training: settings of the contrast. training_rows: most rows it is trained on, drawn at random.
 
-    Fitted attributes: `network_` (a `RecordAndPast`), `matching_` (a `MatchedPast`, or None if there was nothing to
-    contrast), `mismatches_` and `marginals_` by column, `fusion_`, `information_` (columns,), how many nats the past
-    says about each column of held-out rows, and of the training `history_` and `untrained_because_`.
+    Fitted attributes: `network_` (a `RecordAndPast`), `mismatches_` by column (none, if there was nothing to contrast),
+    `marginals_`, `fusion_`, `information_` (columns,), how many nats the past says about each column of held-out rows,
+    and of the training `history_` and `untrained_because_`.
     """
 
-    def __init__(self, training: Any = None, training_rows: int = 20_000):
+    def __init__(self, training: TrainingSettings | None = None, training_rows: int = 20_000):
         self.training, self.training_rows = training, training_rows
 
     def fit(
@@ -50,18 +51,16 @@ class PastHead:
         `TableEncoder` has them. Raises UsageError for shapes that do not fit, and ModelError if the training collapsed.
         """
         _check_tails(tails, len(history.columns), len(two_sided))
-        trained, stopping = self._train(history, column_of, reference, held_out, rng, trainer_options), held_out
-        self.network_, self.matching_ = trained.encoder, trained.matching
-        self.history_, self.untrained_because_ = trained.history, trained.untrained_because
+        self._train(history, column_of, reference, held_out, rng, trainer_options)
         self.marginals_ = TailHead().fit(tails[reference], two_sided)
         self.mismatches_ = []
-        if self.matching_ is not None:
-            drawn = _with_past(history, rng.permutation(reference))[: self.training_rows]
-            self.mismatches_ = [MismatchHead().fit(part) for part in self._matched(history, drawn)]
-        mismatch = self._mismatch(history, stopping)
-        known = history.past[stopping, 0] >= 0
+        if not self.untrained_because_:
+            bank = self._drawn(history, reference, rng)
+            self.mismatches_ = [MismatchHead().fit(part) for part in self._matched(history, bank)]
+        mismatch = self._mismatch(history, held_out)
+        known = history.past[held_out, 0] >= 0
         self.information_ = -mismatch[known].mean(axis=0) if known.any() else np.zeros(len(two_sided))
-        nats = mismatch + self.marginals_.per_column(tails[stopping])
+        nats = mismatch + self.marginals_.per_column(tails[held_out])
         self.fusion_ = FusedSurprise(power=2).fit(_by_name(nats))
         return self
 
@@ -92,7 +91,6 @@ class PastHead:
     def to_state(self) -> dict[str, Any]:
         return {
             "network": encoder_state(self.network_),
-            "matching": None if self.matching_ is None else encoder_state(self.matching_),
             "mismatches": [head.to_state() for head in self.mismatches_], "marginals": self.marginals_.to_state(),
             "fusion": self.fusion_.to_state(), "information": self.information_,
             "history": self.history_, "untrained_because": self.untrained_because_,
@@ -103,7 +101,6 @@ class PastHead:
         """The fitted head again; raises ModelError if its networks are of another class, or do not fit their arrays."""
         head = cls()
         head.network_ = _record_and_past(encoder_from_state(state["network"]))
-        head.matching_ = None if state["matching"] is None else encoder_from_state(state["matching"])
         head.mismatches_ = [MismatchHead.from_state(each) for each in state["mismatches"]]
         head.marginals_ = TailHead.from_state(state["marginals"])
         head.fusion_ = FusedSurprise.from_state(state["fusion"])
@@ -111,22 +108,30 @@ class PastHead:
         head.history_, head.untrained_because_ = state["history"], state["untrained_because"]
         return head
 
-    def _train(self, history, column_of, reference, held_out, rng, trainer_options):
+    def _train(
+        self, history: EntityHistory, column_of: np.ndarray, reference: np.ndarray, held_out: np.ndarray,
+        rng: np.random.Generator, trainer_options: Mapping[str, Any] | None,
+    ) -> None:
         # Lightning takes seconds to import; scoring needs none of it
         from anomaly_cl.pretraining.fit import contrast_pasts
         from anomaly_cl.pretraining.pasts import PastsSettings
 
-        return contrast_pasts(
-            history.rows(np.sort(_with_past(history, rng.permutation(reference))[: self.training_rows])),
-            history.rows(_with_past(history, held_out)[: self.training_rows]),
+        result = contrast_pasts(
+            history.rows(self._drawn(history, reference, rng)), history.rows(self._drawn(history, held_out, rng)),
             PastsSettings(tuple(np.asarray(column_of).tolist()), history.past.shape[1]),
             seed=int(rng.integers(2**31)), settings=self.training, trainer_options=trainer_options,
         )
+        self.network_ = _record_and_past(result.encoder)
+        self.history_, self.untrained_because_ = result.history, result.untrained_because
+
+    def _drawn(self, history: EntityHistory, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Rows that have a past, `training_rows` of them at most, in ascending order."""
+        return np.sort(rng.permutation(rows[history.past[rows, 0] >= 0])[: self.training_rows])
 
     def _mismatch(self, history: EntityHistory, rows: np.ndarray) -> np.ndarray:
         """Minus the mutual information (n, columns) of each column and the past, in nats; 0 without a past."""
         found = np.zeros((len(rows), len(self.network_.columns)))
-        if self.matching_ is None:
+        if not self.mismatches_:
             return found
         known = np.flatnonzero(history.past[rows, 0] >= 0)
         for column, (head, part) in enumerate(zip(self.mismatches_, self._matched(history, rows[known]), strict=True)):
@@ -135,14 +140,9 @@ class PastHead:
 
     def _matched(self, history: EntityHistory, rows: np.ndarray) -> list[np.ndarray]:
         """Projections of each column and of the past for it, side by side (n, 2 * n_projected), a column at a time."""
-        assert self.matching_ is not None
-        parts = [embed(self.matching_, embed(self.network_, history.rows(rows[start : start + CHUNK_ROWS])))
+        parts = [embed(self.network_.projections, embed(self.network_, history.rows(rows[start : start + CHUNK_ROWS])))
                  for start in range(0, max(len(rows), 1), CHUNK_ROWS)]
         return np.split(np.concatenate(parts), len(self.network_.columns), axis=1)
-
-
-def _with_past(history: EntityHistory, rows: np.ndarray) -> np.ndarray:
-    return rows[history.past[rows, 0] >= 0]
 
 
 def _by_name(columns: np.ndarray) -> dict[str, np.ndarray]:

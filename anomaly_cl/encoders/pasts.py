@@ -44,7 +44,8 @@ class EntityHistory:
         """
         held = (past >= 0)[:, :, None]
         columns = np.where(held, self.columns[past], 0)
-        return np.concatenate([held, columns], axis=2, dtype=np.float32).reshape(len(past), -1)
+        places = np.concatenate([held, columns], axis=2, dtype=np.float32)
+        return places.reshape(len(past), places.shape[1] * places.shape[2])
 
     def rows(self, positions: np.ndarray) -> np.ndarray:
         """Records (n,) and their pasts as the float32 rows (n, d + K * (1 + d)) that `RecordAndPast` reads."""
@@ -107,17 +108,42 @@ def _mean_and_spread(values: Tensor, held: Tensor, usual_spread: float) -> Tenso
     return torch.cat([mean, (square + 1e-6).sqrt()], dim=-1)  # a root at 0 has no finite slope
 
 
-class RecordAndPast(Encoder):
-    """Rows [record (d), its entity's last records] as of `EntityHistory.rows` -> embeddings [parts a, past b] (*, 3 d).
+class MatchedPast(Encoder):
+    """Embeddings [parts, past] (*, n) -> projections (*, parts * 2 * n_projected), each part beside the past.
 
-    Each part of the record, the columns at which `part_of` (d,) has its number 0..parts - 1, has a `ResidualMLP` of its
-    own; the past has a `PastEncoder`. None of them is length-normalised, and none sees what another reads. Raises
-    UsageError unless every part has a column.
+    There is a `MatchedParts` for each part, of `sizes` numbers, with the past, of `n_past` numbers.
     """
 
-    def __init__(self, part_of: Sequence[int], size: int, width: int = 64, depth: int = 1):
+    def __init__(self, sizes: Sequence[int], n_past: int, temperature: float, n_projected: int):
         super().__init__()
-        self.part_of = [int(part) for part in part_of]
+        self.sizes, self.n_past, self.temperature, self.n_projected = list(sizes), n_past, temperature, n_projected
+        self.matched = nn.ModuleList(MatchedParts(size, n_past, temperature, n_projected) for size in sizes)
+        self.n_inputs, self.n_outputs = sum(sizes) + n_past, len(sizes) * 2 * n_projected
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("sizes", "n_past", "temperature", "n_projected")}
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        *parts, past = embeddings.split([*self.sizes, self.n_past], dim=-1)
+        pairs = zip(self.matched, parts, strict=True)
+        return torch.cat([matched(torch.cat([part, past], dim=-1)) for matched, part in pairs], dim=-1)
+
+
+class RecordAndPast(Encoder):
+    """Rows [record (d), its entity's last records] as of `EntityHistory.rows` -> embeddings [parts, past] (*, 3 d).
+
+    Each part of the record, the columns at which `part_of` (d,) has its number 0..parts - 1, has a `ResidualMLP` of its
+    own; the past has a `PastEncoder`. None of them is length-normalised, and none sees what another reads. Their
+    `projections`, a `MatchedPast`, compare each part with the past. Raises UsageError unless every part has a column.
+    """
+
+    def __init__(
+        self, part_of: Sequence[int], size: int, width: int = 64, depth: int = 1, temperature: float = 0.2,
+        n_projected: int = 16,
+    ):
+        super().__init__()
+        self.part_of, self.depth = [int(part) for part in part_of], depth
         if not self.part_of or sorted(set(self.part_of)) != list(range(max(self.part_of) + 1)):
             raise UsageError("each column of a record belongs to a part, numbered from 0 on", f"found {self.part_of}",
                              "number the parts without gaps")
@@ -125,43 +151,20 @@ class RecordAndPast(Encoder):
                         for number in range(max(self.part_of) + 1)]
         self.towers_a = nn.ModuleList(ResidualMLP(len(read), width=width, depth=depth) for read in self.columns)
         self.tower_b = PastEncoder(len(self.part_of), size, width)
-        self.depth = depth
+        self.projections = MatchedPast([len(read) for read in self.columns], self.tower_b.n_outputs, temperature,
+                                       n_projected)
         self.n_inputs = len(self.part_of) + self.tower_b.n_inputs
         self.n_outputs = len(self.part_of) + self.tower_b.n_outputs
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"part_of": self.part_of, "size": self.tower_b.size, "width": self.tower_b.width, "depth": self.depth}
+        return {"part_of": self.part_of, "size": self.tower_b.size, "width": self.tower_b.width, "depth": self.depth,
+                "temperature": self.projections.temperature, "n_projected": self.projections.n_projected}
+
+    def past_of(self, rows: Tensor) -> Tensor:
+        """What the past's tower reads of rows (*, n_inputs)."""
+        return rows[..., len(self.part_of) :]
 
     def forward(self, rows: Tensor) -> Tensor:
         parts = [tower(rows[..., read]) for tower, read in zip(self.towers_a, self.columns, strict=True)]
-        return torch.cat([*parts, self.tower_b(rows[..., len(self.part_of) :])], dim=-1)
-
-    def untrained(self, rows: Tensor) -> Tensor:
-        """What `forward` is before training: the columns of the parts, and mean and spread of the past."""
-        parts = [rows[..., read] for read in self.columns]
-        return torch.cat([*parts, self.tower_b.pooled(rows[..., len(self.part_of) :])], dim=-1)
-
-
-class MatchedPast(Encoder):
-    """Embeddings of a `RecordAndPast` (*, n) -> projections (*, parts * 2 * n_projected), to compare by `MatchedParts`.
-
-    For each part, of `sizes` numbers, its projection and the past's projection for it stand side by side.
-    """
-
-    def __init__(self, sizes: Sequence[int], n_past: int, temperature: float, n_projected: int = 16):
-        super().__init__()
-        self.sizes, self.n_past = [int(size) for size in sizes], n_past
-        self.temperature, self.n_projected = float(temperature), n_projected
-        self.matched = nn.ModuleList(MatchedParts(size, n_past, temperature, n_projected) for size in self.sizes)
-        self.n_inputs, self.n_outputs = sum(self.sizes) + n_past, len(self.sizes) * 2 * n_projected
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        names = ("sizes", "n_past", "temperature", "n_projected")
-        return {name: getattr(self, name) for name in names}
-
-    def forward(self, embeddings: Tensor) -> Tensor:
-        *parts, past = embeddings.split([*self.sizes, self.n_past], dim=-1)
-        pairs = zip(self.matched, parts, strict=True)
-        return torch.cat([matched(torch.cat([part, past], dim=-1)) for matched, part in pairs], dim=-1)
+        return torch.cat([*parts, self.tower_b(self.past_of(rows))], dim=-1)

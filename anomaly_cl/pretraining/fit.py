@@ -21,7 +21,9 @@ from torch import Tensor
 
 from anomaly_cl.encoders.embed import BLOCK_ROWS, embed, one_thread
 from anomaly_cl.encoders.encoder import Encoder
+from anomaly_cl.encoders.pasts import RecordAndPast
 from anomaly_cl.encoders.state import encoder_from_state, encoder_state
+from anomaly_cl.encoders.towers import MatchedParts
 from anomaly_cl.errors import InputError, ModelError, UsageError
 from anomaly_cl.pretraining.batches import training_loader, validation_loader
 from anomaly_cl.pretraining.choose_views import choose_views
@@ -60,7 +62,7 @@ class PretrainResult:
     `history` has a dict an epoch: epoch (from 0), train_loss, val_loss, rank, spread. `untrained_because` says why the
     encoder is the untrained one, which is raw geometry; it is empty after training. `prototypes` float32 (groups,
     n_outputs) are the mean embeddings of the groups of normal behaviour that SwAV found; other methods have none.
-    `matching` projects the embedding of CLIP's towers so that parts of one record can be compared.
+    `matching` (a `MatchedParts`) projects the embedding of CLIP's towers so that parts of one record can be compared.
     `views` names those that were chosen by the rows; it is empty if the settings said which.
     """
 
@@ -69,7 +71,7 @@ class PretrainResult:
     best_epoch: int | None = None
     untrained_because: str = ""
     prototypes: np.ndarray | None = None
-    matching: Encoder | None = None
+    matching: MatchedParts | None = None
     views: str = ""
 
     @property
@@ -150,12 +152,17 @@ def contrast_pasts(
 ) -> PretrainResult:
     """Train a `RecordAndPast` on rows (n, width) of `EntityHistory.rows`, each with a past; see `PastsCLIP`.
 
-    `matching` is its `MatchedPast`, or None if there was nothing to contrast. Everything else is as in `pretrain`.
+    Everything else is as in `pretrain`. If the pasts are no longer told apart, that is a collapse too.
     """
     settings = replace(settings or TrainingSettings(encoder_width=64, patience=6), method=pasts)
     result = _contrast(PastsCLIP, rows, held_out, np.arange(np.shape(rows)[1]), seed, settings, None, None, (),
                        trainer_options or {})
-    return result if result.trained else replace(result, encoder=pasts.encoder(settings).eval())
+    if not isinstance(result.encoder, RecordAndPast):  # there was nothing to contrast
+        return replace(result, encoder=pasts.encoder(settings).eval())
+    with torch.inference_mode():
+        probe = result.encoder.past_of(_evenly_spaced(torch.tensor(held_out, dtype=torch.float32), PROBE_ROWS))
+        check_not_collapsed(result.encoder.tower_b.pooled(probe), result.encoder.tower_b(probe))
+    return result
 
 
 def _contrast(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from anomaly_cl.encoders.encoder import Encoder
 from anomaly_cl.encoders.tabular import ResidualMLP
+from anomaly_cl.encoders.towers import MatchedParts
 from anomaly_cl.losses.triplet import soft_triplet
 from anomaly_cl.pretraining.batches import Batch
 from anomaly_cl.pretraining.collapse import PROBE_ROWS, effective_rank, spread
@@ -83,7 +84,7 @@ class ContrastiveModule(pl.LightningModule):
         return self.encoder
 
     @property
-    def matching(self) -> Encoder | None:
+    def matching(self) -> MatchedParts | None:
         """Embedding -> projections of both parts of a record, by a method that contrasts them; None by all others."""
         return None
 

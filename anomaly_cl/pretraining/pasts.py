@@ -8,10 +8,12 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from anomaly_cl.encoders.pasts import MatchedPast, RecordAndPast
+from anomaly_cl.encoders.pasts import RecordAndPast
 from anomaly_cl.losses.clip import clip_loss
 from anomaly_cl.pretraining.module import ContrastiveModule
 from anomaly_cl.pretraining.settings import TrainingSettings
+
+TEMPERATURE = 0.2
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class PastsSettings:
 
     def encoder(self, settings: TrainingSettings) -> RecordAndPast:
         """A new encoder of such rows."""
-        return RecordAndPast(self.part_of, self.size, settings.encoder_width, settings.encoder_depth)
+        return RecordAndPast(self.part_of, self.size, settings.encoder_width, settings.encoder_depth,
+                             settings.temperature or TEMPERATURE)
 
 
 class PastsCLIP(ContrastiveModule):
@@ -37,23 +40,12 @@ class PastsCLIP(ContrastiveModule):
     default_steps: ClassVar[int] = 300
     encoder: RecordAndPast
 
-    def __init__(self, encoder: RecordAndPast, temperature: float, learning_rate: float, weight_decay: float = 0.0,
-                 seed: int = 0):
-        super().__init__(encoder, learning_rate, weight_decay, seed)
-        sizes = [len(read) for read in encoder.columns]
-        self.projections = MatchedPast(sizes, encoder.tower_b.n_outputs, temperature)
-
     @classmethod
     def from_settings(cls, column_of: Tensor, settings: TrainingSettings, seed: int) -> Self:
         encoder = settings.of_method(PastsSettings).encoder(settings)
-        return cls(encoder, settings.temperature or 0.2, settings.learning_rate or cls.default_rate,
-                   settings.weight_decay, seed)
-
-    @property
-    def matching(self) -> MatchedPast:
-        return self.projections
+        return cls(encoder, settings.learning_rate or cls.default_rate, settings.weight_decay, seed)
 
     def contrastive_loss(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        matched = self.projections(self.encoder(rows)).unflatten(-1, (-1, 2, self.projections.n_projected))
-        losses = [clip_loss(part[:, 0], part[:, 1], self.projections.temperature) for part in matched.unbind(dim=1)]
-        return torch.stack(losses).mean()
+        matched = self.encoder.projections(self.encoder(rows)).unflatten(-1, (len(self.encoder.columns), 2, -1))
+        temperature = self.encoder.projections.temperature
+        return torch.stack([clip_loss(part[:, 0], part[:, 1], temperature) for part in matched.unbind(dim=1)]).mean()
