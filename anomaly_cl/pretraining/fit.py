@@ -158,7 +158,9 @@ def contrast_pasts(
     result = _contrast(PastsCLIP, rows, held_out, np.arange(np.shape(rows)[1]), seed, settings, None, None, (),
                        trainer_options or {})
     if not isinstance(result.encoder, RecordAndPast):  # there was nothing to contrast
-        return replace(result, encoder=pasts.encoder(settings).eval())
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return replace(result, encoder=pasts.encoder(settings).eval())
     with torch.inference_mode():
         probe = result.encoder.past_of(_evenly_spaced(torch.tensor(held_out, dtype=torch.float32), PROBE_ROWS))
         check_not_collapsed(result.encoder.tower_b.pooled(probe), result.encoder.tower_b(probe))

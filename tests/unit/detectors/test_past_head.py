@@ -9,6 +9,7 @@ from anomaly_cl.encoders.pasts import EntityHistory, RecordAndPast
 from anomaly_cl.errors import ModelError, UsageError
 from anomaly_cl.features.last_records import LastRecords
 from anomaly_cl.pretraining.settings import TrainingSettings
+from anomaly_cl.scoring.peers import peer_amounts, peers
 
 N_ENTITIES, EACH, K = 150, 16, 8
 COLUMN_OF, TWO_SIDED = np.array([0, 1, 1]), np.array([True, False])
@@ -110,6 +111,28 @@ def test_entities_that_behave_alike_have_near_embeddings(head):
     to_others = np.linalg.norm(first[:, None] - second[None], axis=2)
     assert np.median((to_others < own[:, None]).mean(axis=1)) < 0.15
     assert head.embed_pasts(HISTORY, half[:0]).shape == (0, 6)
+
+
+def test_a_record_is_compared_with_what_its_entity_s_peers_did_before_it(head):
+    entity, instants = np.repeat(np.arange(N_ENTITIES), EACH), np.tile(np.arange(EACH), N_ENTITIES)
+    last = LastRecords(entity, instants, np.zeros(len(entity), int))
+    past = last.before_instants(np.arange(N_ENTITIES), np.full(N_ENTITIES, 11), K)
+    near = peers(head.embed_pasts(HISTORY, past), (past >= 0).sum(axis=1), 5)
+    rows, amounts = ROWS[::EACH], HISTORY.columns[:, 0].copy()
+
+    def found():
+        records = last.before_instants(near[entity[rows]].ravel(), np.repeat(instants[rows], 5), K)
+        return peer_amounts(amounts, records.reshape(len(rows), 5, K))
+
+    now = found()
+    normal = ~STRANGE[rows]
+    usual = np.median(np.abs(now.deviations(amounts[rows]))[normal])
+    amounts[instants >= instants[rows].max()] = 1e6
+    assert_array_equal(found().location, now.location)
+    shuffled = np.roll(near, 7, axis=0)
+    others = last.before_instants(shuffled[entity[rows]].ravel(), np.repeat(instants[rows], 5), K)
+    of_others = peer_amounts(HISTORY.columns[:, 0], others.reshape(len(rows), 5, K))
+    assert usual < np.median(np.abs(of_others.deviations(HISTORY.columns[rows, 0]))[normal]) / 2
 
 
 def test_a_model_folder_gives_the_same_scores(head, tmp_path):

@@ -40,7 +40,7 @@ def test_the_loss_is_the_mean_of_the_parts_own():
     module = PastsCLIP.from_settings(torch.arange(ROWS.shape[1]), TrainingSettings(method=PASTS, encoder_width=16), 0)
     rows = torch.from_numpy(ROWS[:32])
     projections = module.encoder.projections(module.encoder(rows)).chunk(4, dim=1)
-    slow = (clip_loss(*projections[:2], temperature=0.2) + clip_loss(*projections[2:], temperature=0.2)) / 2
+    slow = (clip_loss(*projections[:2], temperature=0.05) + clip_loss(*projections[2:], temperature=0.05)) / 2
     torch.testing.assert_close(module.contrastive_loss(rows, torch.Generator()), slow)
 
 
@@ -66,9 +66,15 @@ def test_what_depends_on_the_entity_is_found_by_its_past_and_noise_is_not():
 
 
 def test_too_few_rows_leave_the_encoder_untrained_and_say_so():
-    result = train(rows=ROWS[:5])
+    before = torch.get_rng_state()
+    result, again = train(rows=ROWS[:5]), train(rows=ROWS[:5])
     assert "at least" in result.untrained_because
     assert isinstance(result.encoder, RecordAndPast)
+    assert torch.equal(torch.get_rng_state(), before)
+    np.testing.assert_array_equal(embed(again.encoder, ROWS), embed(result.encoder, ROWS))
+    past = result.encoder.tower_b.pooled(result.encoder.past_of(torch.from_numpy(ROWS)))
+    np.testing.assert_allclose(embed(result.encoder, ROWS), np.concatenate([ROWS[:, :3], past.numpy()], axis=1),
+                               rtol=1e-5, atol=1e-5)
 
 
 def test_pasts_that_are_no_longer_told_apart_are_a_collapse(monkeypatch):
