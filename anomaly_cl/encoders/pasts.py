@@ -139,7 +139,7 @@ class RecordAndPast(Encoder):
     """
 
     def __init__(
-        self, part_of: Sequence[int], size: int, width: int = 64, depth: int = 1, temperature: float = 0.05,
+        self, part_of: Sequence[int], size: int, width: int = 64, depth: int = 1, temperature: float = 0.1,
         n_projected: int = 16,
     ):
         super().__init__()

@@ -9,7 +9,7 @@ from anomaly_cl.errors import ModelError, UsageError
 from anomaly_cl.losses.clip import clip_loss
 from anomaly_cl.pretraining import fit
 from anomaly_cl.pretraining.fit import TrainingSettings, contrast_pasts
-from anomaly_cl.pretraining.pasts import PastsCLIP, PastsSettings
+from anomaly_cl.pretraining.pasts import TEMPERATURE, PastsCLIP, PastsSettings
 from anomaly_cl.pretraining.simclr import SimCLRSettings
 
 SMALL = TrainingSettings(max_steps=60, steps_per_epoch=20, batch_size=64, encoder_width=16)
@@ -40,7 +40,7 @@ def test_the_loss_is_the_mean_of_the_parts_own():
     module = PastsCLIP.from_settings(torch.arange(ROWS.shape[1]), TrainingSettings(method=PASTS, encoder_width=16), 0)
     rows = torch.from_numpy(ROWS[:32])
     projections = module.encoder.projections(module.encoder(rows)).chunk(4, dim=1)
-    slow = (clip_loss(*projections[:2], temperature=0.05) + clip_loss(*projections[2:], temperature=0.05)) / 2
+    slow = (clip_loss(*projections[:2], temperature=TEMPERATURE) + clip_loss(*projections[2:], temperature=TEMPERATURE)) / 2
     torch.testing.assert_close(module.contrastive_loss(rows, torch.Generator()), slow)
 
 
