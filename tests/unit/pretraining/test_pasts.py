@@ -40,7 +40,7 @@ def test_the_loss_is_the_mean_of_the_parts_own():
     module = PastsCLIP.from_settings(torch.arange(ROWS.shape[1]), TrainingSettings(method=PASTS, encoder_width=16), 0)
     rows = torch.from_numpy(ROWS[:32])
     projections = module.encoder.projections(module.encoder(rows)).chunk(4, dim=1)
-    slow = (clip_loss(*projections[:2], temperature=TEMPERATURE) + clip_loss(*projections[2:], temperature=TEMPERATURE)) / 2
+    slow = (clip_loss(*projections[:2], TEMPERATURE) + clip_loss(*projections[2:], TEMPERATURE)) / 2
     torch.testing.assert_close(module.contrastive_loss(rows, torch.Generator()), slow)
 
 
