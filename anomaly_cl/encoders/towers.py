@@ -62,25 +62,26 @@ class TwoTowers(Encoder):
 
 
 class MatchedParts(Encoder):
-    """Embeddings of two towers (*, n_a + n_b) -> projections [a, b] (*, 2 * 64), each of length temperature^-1/2.
+    """Embeddings of two towers (*, n_a + n_b) -> projections [a, b] (*, 2 * n_projected) of length temperature^-1/2.
 
     The scalar product of both halves of a row is the similarity by which CLIP's loss judges whether they belong
     together; halves of different rows give that of parts of different records. Raises UsageError for sizes below 1,
     or a temperature of 0 or less.
     """
 
-    def __init__(self, n_a: int, n_b: int, temperature: float):
+    def __init__(self, n_a: int, n_b: int, temperature: float, n_projected: int = 64):
         super().__init__()
-        if min(n_a, n_b) < 1 or not temperature > 0:
+        if min(n_a, n_b, n_projected) < 1 or not temperature > 0:
             raise UsageError("both parts have at least one number, and the temperature is above 0",
-                             f"found {n_a=}, {n_b=}, {temperature=}", "give the towers' outputs")
+                             f"found {n_a=}, {n_b=}, {n_projected=}, {temperature=}", "give the towers' outputs")
         self.n_a, self.n_b, self.temperature = n_a, n_b, float(temperature)
-        self.head_a, self.head_b = ProjectionHead(n_a), ProjectionHead(n_b)
-        self.n_inputs, self.n_outputs = n_a + n_b, 2 * self.head_a.n_outputs
+        self.head_a, self.head_b = ProjectionHead(n_a, n_projected), ProjectionHead(n_b, n_projected)
+        self.n_inputs, self.n_outputs, self.n_projected = n_a + n_b, 2 * n_projected, n_projected
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"n_a": self.n_a, "n_b": self.n_b, "temperature": self.temperature}
+        names = ("n_a", "n_b", "temperature", "n_projected")
+        return {name: getattr(self, name) for name in names}
 
     def forward(self, embeddings: Tensor) -> Tensor:
         parts = self.head_a(embeddings[..., : self.n_a]), self.head_b(embeddings[..., self.n_a :])

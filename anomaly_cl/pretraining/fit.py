@@ -21,6 +21,7 @@ from torch import Tensor
 
 from anomaly_cl.encoders.embed import BLOCK_ROWS, embed, one_thread
 from anomaly_cl.encoders.encoder import Encoder
+from anomaly_cl.encoders.pasts import RecordAndPast
 from anomaly_cl.encoders.state import encoder_from_state, encoder_state
 from anomaly_cl.encoders.towers import MatchedParts
 from anomaly_cl.errors import InputError, ModelError, UsageError
@@ -33,6 +34,7 @@ from anomaly_cl.pretraining.moco import MoCo
 from anomaly_cl.pretraining.module import ContrastiveModule, residual_encoder
 from anomaly_cl.pretraining.neighbours import Neighbours
 from anomaly_cl.pretraining.pairs import Pairs, evenly_mixed, pairs_of_entities
+from anomaly_cl.pretraining.pasts import PastsCLIP, PastsSettings
 from anomaly_cl.pretraining.settings import AUTO, FEWEST_ROWS, TrainingSettings, unwatched
 from anomaly_cl.pretraining.simclr import SimCLR
 from anomaly_cl.pretraining.swav import SwAV
@@ -137,6 +139,32 @@ def contrast_confirmed(
                          f"found {np.shape(anomalies)}", "encode them as the normal rows")
     return _contrast(FewLabels, rows, held_out, column_of, seed, replace(SHORT, method=FewLabelsSettings(anomalies)),
                      None, None, (), trainer_options or {})
+
+
+def contrast_pasts(
+    rows: np.ndarray,
+    held_out: np.ndarray,
+    pasts: PastsSettings,
+    *,
+    seed: int,
+    settings: TrainingSettings | None = None,
+    trainer_options: Mapping[str, Any] | None = None,
+) -> PretrainResult:
+    """Train a `RecordAndPast` on rows (n, width) of `EntityHistory.rows`, each with a past; see `PastsCLIP`.
+
+    Everything else is as in `pretrain`. If the pasts are no longer told apart, that is a collapse too.
+    """
+    settings = replace(settings or TrainingSettings(encoder_width=64, patience=6), method=pasts)
+    result = _contrast(PastsCLIP, rows, held_out, np.arange(np.shape(rows)[1]), seed, settings, None, None, (),
+                       trainer_options or {})
+    if not isinstance(result.encoder, RecordAndPast):  # there was nothing to contrast
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return replace(result, encoder=pasts.encoder(settings).eval())
+    with torch.inference_mode():
+        probe = result.encoder.past_of(_evenly_spaced(torch.tensor(held_out, dtype=torch.float32), PROBE_ROWS))
+        check_not_collapsed(result.encoder.tower_b.pooled(probe), result.encoder.tower_b(probe))
+    return result
 
 
 def _contrast(
