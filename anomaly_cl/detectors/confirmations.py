@@ -69,7 +69,7 @@ class Confirmations:
         self.compromise_ = {role: self._fit_role(codes, history, known_at) for role, codes in entities.items()}
         used = np.concatenate([learning, calibrating])
         own = {role: np.asarray(codes)[used] for role, codes in entities.items()}
-        causes = self._causes(scores[used], own, history.instants[used], history, entities)
+        causes = {ONE_CLASS: scores[used], **self._risks(own, history.instants[used], history, entities)}
         n_learning = len(learning)
         self.noisy_or_ = NoisyOr().fit({cause: values[:n_learning] for cause, values in causes.items()},
                                        fraud[learning])
@@ -84,11 +84,22 @@ class Confirmations:
         `history` (n,), with `history_entities` {role: code (n,)}, may hold the rows themselves and later records: only
         verdicts decided by a row's instant are read. `calibration_` turns the joined score into p-values.
         """
+        return self.join_risks(scores, self.risks(entities, instants, history, history_entities))
+
+    def risks(self, entities: Mapping[str, ArrayLike], instants: ArrayLike, history: VerdictHistory,
+              history_entities: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
+        """What was known of each role's entity at the rows' instants (rows,): log odds {role: (rows,)} that it is
+        compromised and the next record a fraud.
+        """
         if set(entities) != set(self.compromise_) or set(history_entities) != set(self.compromise_):
             raise InputError(f"the entity roles are {sorted(self.compromise_)}",
                              f"given are {sorted(entities)}, in the history {sorted(history_entities)}",
                              "give the codes of each")
-        return self.noisy_or_(self._causes(finite_vector(scores), entities, instants, history, history_entities))
+        return self._risks(entities, instants, history, history_entities)
+
+    def join_risks(self, scores: ArrayLike, risks: Mapping[str, np.ndarray]) -> Joined:
+        """One-class scores (rows,) and `risks` of the same rows, each row by itself."""
+        return self.noisy_or_({ONE_CLASS: finite_vector(scores), **risks})
 
     def to_state(self) -> dict[str, Any]:
         return {"step": self.lags.step, "steps": self.lags.steps, "calibration_share": self.calibration_share,
@@ -109,16 +120,16 @@ class Confirmations:
         now = np.full(len(each), known_at)
         return fit_compromise(*verdict_counts(history, codes, each, now, self.lags))
 
-    def _causes(self, scores: np.ndarray, entities: Mapping[str, ArrayLike], instants: ArrayLike,
-                history: VerdictHistory, history_entities: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
-        causes = {ONE_CLASS: scores}
+    def _risks(self, entities: Mapping[str, ArrayLike], instants: ArrayLike, history: VerdictHistory,
+               history_entities: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
+        times = np.asarray(instants, np.int64)
+        order = np.argsort(times, kind="stable")  # rows of one time share the part of the history that is read
+        risks = {}
         for role, model in self.compromise_.items():
-            codes, times = np.asarray(entities[role], np.int64), np.asarray(instants, np.int64)
-            probability = np.empty(len(scores))
-            order = np.argsort(times, kind="stable")  # rows of one time share the part of the history that is read
+            codes, probability = np.asarray(entities[role], np.int64), np.empty(len(times))
             for start in range(0, len(order), ROWS_AT_ONCE):
                 part = order[start:start + ROWS_AT_ONCE]
                 counts = verdict_counts(history, history_entities[role], codes[part], times[part], self.lags)
                 probability[part] = model.probability(*counts)
-            causes[role] = logit(np.clip(probability, CLOSEST, 1 - CLOSEST))
-        return causes
+            risks[role] = logit(np.clip(probability, CLOSEST, 1 - CLOSEST))
+        return risks

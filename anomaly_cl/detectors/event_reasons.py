@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from anomaly_cl.detectors.confirmations import ONE_CLASS
 from anomaly_cl.detectors.event_table import EXPECTED, EventSchema
 from anomaly_cl.detectors.reasons import MOST_REASONS, shown
 from anomaly_cl.features.deviation_kinds import Deviation
 from anomaly_cl.features.deviations import EntityDeviations
 from anomaly_cl.schema import Role
+from anomaly_cl.scoring.noisy_or import Joined
 
 
 class EventReasons:
@@ -49,6 +51,28 @@ class EventReasons:
             return reason
         value, typical = in_words(deviation, row[deviation.name], row[EXPECTED + deviation.name], row, time)
         return reason | {"value": value, "typical": typical}
+
+
+def with_verdicts(
+    found: list[list[dict[str, Any]]], joined: Joined, p_tail: np.ndarray
+) -> list[list[dict[str, Any]]]:
+    """Reasons of a joined score: its nats, -log p, shared out by cause; the reasons of the one-class part share its.
+
+    Given reasons of each row, the joined scores and their tail p-values (rows,).
+    """
+    complete = []
+    for position, reasons in enumerate(found):
+        nats, chance = float(-np.log(p_tail[position])), float(joined.probability[position])
+        shares = {cause: float(share[position]) for cause, share in joined.shares.items()}
+        total = sum(reason["contribution"] for reason in reasons) or 1.0
+        told = [reason | {"contribution": reason["contribution"] / total * nats * shares[ONE_CLASS]}
+                for reason in reasons]
+        told += [{"column": f"verdicts on {cause}", "contribution": nats * share,
+                  "value": f"{share:.0%} of a chance of {chance:.2g}", "typical": None}
+                 for cause, share in shares.items() if cause != ONE_CLASS]
+        told.sort(key=lambda reason: -reason["contribution"])
+        complete.append([reason for reason in told if reason["contribution"] > 0][:MOST_REASONS])
+    return complete
 
 
 def in_words(

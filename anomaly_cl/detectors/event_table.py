@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from anomaly_cl.errors import InputError
 from anomaly_cl.features.deviations import EntityDeviations
+from anomaly_cl.features.history import HistoryPlan
 from anomaly_cl.features.history_sql import MICROSECONDS_A_DAY
 from anomaly_cl.features.records import prepare_records
 from anomaly_cl.features.sql_engine import SqlEngine
@@ -92,3 +94,10 @@ class EventSchema:
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> EventSchema:
         return cls(Schema.from_dict(state["base"]), tuple(state["deviations"]))
+
+
+def entity_codes(records: pa.Table, plan: HistoryPlan) -> dict[str, np.ndarray]:
+    """A number (rows,) for each entity of each role, -1 where a record has none."""
+    names = plan.record_names
+    return {role: pc.fill_null(records.column(names[role]).combine_chunks().dictionary_encode().indices, -1)
+            .to_numpy(zero_copy_only=False).astype(np.int64) for role in plan.entities}

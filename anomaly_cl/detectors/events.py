@@ -15,15 +15,18 @@ from sklearn.base import BaseEstimator
 
 from anomaly_cl.detectors import artifact
 from anomaly_cl.detectors.calibrating import calibrate
-from anomaly_cl.detectors.event_reasons import EventReasons
-from anomaly_cl.detectors.event_table import EventSchema, Past, read_past
+from anomaly_cl.detectors.confirmations import Confirmations
+from anomaly_cl.detectors.event_reasons import EventReasons, with_verdicts
+from anomaly_cl.detectors.event_table import EventSchema, Past, entity_codes, read_past
 from anomaly_cl.detectors.fitted import FittedDetector, refuse
 from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer
 from anomaly_cl.detectors.scored import Scores, segment_texts
+from anomaly_cl.detectors.verdict_table import VerdictTable
 from anomaly_cl.errors import InputError, ModelError, UsageError
 from anomaly_cl.features.deviations import EntityDeviations
 from anomaly_cl.features.history import HistoryPlan
 from anomaly_cl.features.history_sql import MICROSECONDS_A_DAY
+from anomaly_cl.features.records import prepare_records
 from anomaly_cl.features.sql_engine import DuckDBEngine, SqlEngine
 from anomaly_cl.features.window_sums import window_sums_sql
 from anomaly_cl.pretraining.settings import TrainingSettings
@@ -32,14 +35,17 @@ from anomaly_cl.scoring.calibration import Calibration, risk
 from anomaly_cl.scoring.drift import FEWEST_ROWS, DriftReference
 from anomaly_cl.scoring.drift_verdict import LEVEL, DriftVerdict
 from anomaly_cl.scoring.fusion import Surprise
+from anomaly_cl.scoring.noisy_or import Joined
 from anomaly_cl.scoring.policy import Policy
 from anomaly_cl.scoring.recurrence import WINDOW_DAYS, Recurrence, evidence, is_strange
 from anomaly_cl.table.read import open_rows
 from anomaly_cl.table.split import Split
 
 KIND = "events"
+CONFIRMING = 1_001  # key of the random stream of confirmations, apart from that of fit
 FIT_DAYS = 3 * WINDOW_DAYS  # of unlabelled records before the normal ones, that recurrence is learned from
 EVIDENCE, STRANGE_RECORDS = "evidence: ", "strange records: "  # open the names of what an entity's last days left
+RISK = "verdicts on "  # opens the names of what verdicts say of an entity
 
 
 class EventDetector(FittedDetector, BaseEstimator):
@@ -124,6 +130,8 @@ class EventDetector(FittedDetector, BaseEstimator):
         calibrating = chosen[roles.calibration]
         self.calibration_, self.drift_reference_ = calibrate(
             every.take(calibrating), scores[calibrating], self.schema_, drifting)
+        self.confirmations_: Confirmations | None = None
+        self.presume_after_: float | None = None
         self.reference_ = rows.take(self.scorer_.bank_positions_)
         self.rows_ = {"read": table.num_rows, "history": 0 if history is None else history.num_rows,
                       "reference": len(roles.reference), "held_out": len(roles.held_out),
@@ -132,25 +140,51 @@ class EventDetector(FittedDetector, BaseEstimator):
             {"learned": self._learned_state(), "calibration": self.calibration_.to_state()})
         return self
 
-    def score(self, rows: Any, history: Any = None, policy: str | Policy | None = None) -> pd.DataFrame:
+    def confirmed(self, rows: Any, verdicts: Any, history: Any = None, *, presume_after: float | None = None) -> Self:
+        """A new detector that also reads verdicts which came late; this one stays as it is.
+
+        rows: all records of some weeks, that `fit` did not learn from; history: earlier ones. verdicts: what was found
+        of any of them, see `VerdictTable.read`. presume_after: days after which a record without a verdict counts as
+        legitimate, where only frauds are confirmed. Without verdicts in `score`, the new detector scores as this one
+        does. Raises InputError for fewer than 20 frauds among the rows.
+        """
+        table, before = self._tables(rows, history)
+        told = self._verdicts(verdicts)
+        events = self.event_table(table, before)
+        every = table if before is None else pa.concat_tables([before, table])
+        records = prepare_records(every, self.base_schema_, self.deviations_.plan)
+        scores = np.full(every.num_rows, np.nan)
+        scores[every.num_rows - table.num_rows:] = self._one_class(events)
+        known = told.history(every.column(self._key()), records.column("micros").to_numpy(), _micros(presume_after))
+        rng = np.random.default_rng(np.random.SeedSequence(self.random_state, spawn_key=(CONFIRMING,)))
+        other = copy.copy(self)
+        other.presume_after_ = presume_after
+        other.confirmations_ = Confirmations().fit(
+            scores, entity_codes(records, self.deviations_.plan), known, int(told.decided_at.max()), rng)
+        other.model_id_ = artifact.digest({"model": self.model_id_, "confirmed": other.confirmations_.to_state()})
+        return other
+
+    def score(
+        self, rows: Any, history: Any = None, policy: str | Policy | None = None, *, verdicts: Any = None
+    ) -> pd.DataFrame:
         """Score records; `history` are earlier ones, read but not scored. The columns are those of TabularDetector.
 
         Give all that is known of the past: a customer without one is compared with everybody. The rows count as past
         of each other, so that files scored one by one, with those before as history, get the scores of all at once.
+        `verdicts`, of a detector made by `confirmed`, are of records among both; a score reads those given before it.
         """
-        frame = self.scored_frame(self.event_rows(rows, history), policy)
+        frame = self.scored_frame(self.event_rows(rows, history, verdicts=verdicts), policy)
         return frame.set_index(rows.index) if isinstance(rows, pd.DataFrame) else frame
 
-    def decision_function(self, rows: Any, history: Any = None) -> np.ndarray:
-        """Score (rows,) float64 in nats, higher = stranger."""
-        return self.score_table(self.event_rows(rows, history)).score
+    def decision_function(self, rows: Any, history: Any = None, *, verdicts: Any = None) -> np.ndarray:
+        """Score (rows,) float64, higher = stranger: in nats, with verdicts the log odds of fraud."""
+        return self.score_table(self.event_rows(rows, history, verdicts=verdicts)).score
 
-    def event_rows(self, rows: Any, history: Any = None) -> pa.Table:
+    def event_rows(self, rows: Any, history: Any = None, *, verdicts: Any = None) -> pa.Table:
         """The records with all that their past says of them: what `score_table` reads, row by row by itself."""
-        table = _table(rows, self.base_schema_)
-        return self.event_table(table, None if history is None else _table(history, self.base_schema_))
+        return self.event_table(*self._tables(rows, history), verdicts=verdicts)
 
-    def event_table(self, table: pa.Table, history: pa.Table | None) -> pa.Table:
+    def event_table(self, table: pa.Table, history: pa.Table | None, *, verdicts: Any = None) -> pa.Table:
         """The same for tables that conform to `base_schema_`."""
         past = read_past(history, table, self.base_schema_, self.deviations_, self._engine(), WINDOW_DAYS)
         every = self.events_.rows(past, self.deviations_)
@@ -159,28 +193,49 @@ class EventDetector(FittedDetector, BaseEstimator):
         rows = every.slice(n_before)
         for name, total in totals.items():
             rows = rows.append_column(name, pa.array(total[n_before:]))
+        if verdicts is None:
+            return rows
+        for role, risks in self._risks(past, table.num_rows, verdicts).items():
+            rows = rows.append_column(RISK + role, pa.array(risks))
         return rows
 
     def score_table(self, table: pa.Table | pa.RecordBatch) -> Scores:
         """Scores of event rows; a row's scores do not depend on the others."""
-        score = self.surprise_(self.scorer_.score(table)) + self.recurrence_.added(self._evidence(table))
+        score, calibration = self._one_class(table), self.calibration_
+        if (joined := self._joined(table, score)) is not None and self.confirmations_ is not None:
+            score, calibration = joined.score, self.confirmations_.calibration_
+            p_tail = calibration.p_tail(score)
+            return Scores(score, calibration.p_value(score), p_tail, risk(p_tail))
         segments = segment_texts(table, self.schema_)
-        p_tail = self.calibration_.p_tail(score, segments)
-        return Scores(score, self.calibration_.p_value(score, segments), p_tail, risk(p_tail))
+        p_tail = calibration.p_tail(score, segments)
+        return Scores(score, calibration.p_value(score, segments), p_tail, risk(p_tail))
+
+    def probability(self, table: pa.Table | pa.RecordBatch) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Probability of fraud (rows,) of event rows with verdicts, and the share (rows,) that each cause has in it.
+
+        Causes are "one-class" and the entity roles. Raises UsageError without verdicts.
+        """
+        joined = self._joined(table, self._one_class(table))
+        if joined is None:
+            raise UsageError("probabilities are learned from verdicts", "the rows were made without them",
+                             "use a detector made by confirmed, and event_rows(..., verdicts=...)")
+        return joined.probability, joined.shares
 
     def reasons(self, table: pa.Table | pa.RecordBatch) -> list[list[dict[str, Any]]]:
         """For each event row what made it strange: its cells, against its entities' past, and what went before."""
         if not table.num_rows:
             return []
-        evidence_of = self._evidence(table)
         strange = {role: table.column(STRANGE_RECORDS + role).to_numpy() for role in self.recurrence_.roles}
         words = EventReasons(self.events_, self.deviations_)
-        return words.complete(super().reasons(table), table, self.recurrence_.shares(evidence_of), strange, WINDOW_DAYS)
+        found = words.complete(super().reasons(table), table, self.recurrence_.shares(self._evidence(table)), strange,
+                               WINDOW_DAYS)
+        joined = self._joined(table, self._one_class(table))
+        return found if joined is None else with_verdicts(found, joined, self.score_table(table).p_tail)
 
     def drift(self, rows: Any, history: Any = None, *, level: float = LEVEL) -> DriftVerdict:
         """Whether the calibration still holds for new unlabelled records, as of TabularDetector."""
         table, monitor = self.event_rows(rows, history), self.drift_monitor()
-        monitor.add(table, self.score_table(table).score)
+        monitor.add(table, self._one_class(table))
         return monitor.verdict(level)
 
     def recalibrated(self, rows: Any, history: Any = None) -> Self:
@@ -204,6 +259,8 @@ class EventDetector(FittedDetector, BaseEstimator):
             "scorer": self.scorer_.to_state(),
             "calibration": {name: value for name, value in self.calibration_.to_state().items() if name != "scores"},
             "drift": self.drift_reference_.to_state(),
+            "confirmations": self.confirmations_ and self.confirmations_.to_state(),
+            "presume_after": self.presume_after_,
         }
         calibration = pa.table({"score": self.calibration_.scores_})
         artifact.save_model(folder, state, {"reference": self.reference_, "calibration": calibration})
@@ -218,6 +275,9 @@ class EventDetector(FittedDetector, BaseEstimator):
         detector.scorer_ = RowScorer.from_state(state["scorer"])
         detector.surprise_ = Surprise.from_state(state["surprise"])
         detector.recurrence_ = Recurrence.from_state(state["recurrence"])
+        confirmed = state["confirmations"]
+        detector.confirmations_ = None if confirmed is None else Confirmations.from_state(confirmed)
+        detector.presume_after_ = state["presume_after"]
         scores = tables["calibration"]["score"].to_numpy()
         detector.calibration_ = Calibration.from_state({**state["calibration"], "scores": scores})
         detector.drift_reference_ = DriftReference.from_state(state["drift"])
@@ -267,6 +327,42 @@ class EventDetector(FittedDetector, BaseEstimator):
             self.recurrence_.fit(is_strange(surprise[whole]),
                                  {role: total[whole] for role, total in _of(STRANGE_RECORDS, totals).items()})
 
+    def _one_class(self, table: pa.Table | pa.RecordBatch) -> np.ndarray:
+        """Score (rows,) of event rows without what verdicts say."""
+        return self.surprise_(self.scorer_.score(table)) + self.recurrence_.added(self._evidence(table))
+
+    def _joined(self, table: pa.Table | pa.RecordBatch, score: np.ndarray) -> Joined | None:
+        """Scores (rows,) joined with what verdicts say of event rows; None without verdicts."""
+        names = [RISK + role for role in self.deviations_.plan.entities]
+        if self.confirmations_ is None or not set(names) <= set(table.schema.names):
+            return None
+        return self.confirmations_.join_risks(
+            score, {name.removeprefix(RISK): table.column(name).to_numpy() for name in names})
+
+    def _risks(self, past: Past, n_rows: int, verdicts: Any) -> dict[str, np.ndarray]:
+        if self.confirmations_ is None:
+            raise UsageError("verdicts are read by a detector that learned from some",
+                             "this one did not", "use detector.confirmed(rows, verdicts), and score with the result")
+        micros = past.records.column("micros").to_numpy()
+        known = self._verdicts(verdicts).history(past.rows.column(self._key()), micros, _micros(self.presume_after_))
+        codes = entity_codes(past.records, self.deviations_.plan)
+        last = len(micros) - n_rows
+        return self.confirmations_.risks({role: each[last:] for role, each in codes.items()}, micros[last:], known,
+                                         codes)
+
+    def _verdicts(self, verdicts: Any) -> VerdictTable:
+        return verdicts if isinstance(verdicts, VerdictTable) else VerdictTable.read(verdicts, self.base_schema_)
+
+    def _key(self) -> str:
+        key = self.base_schema_.only(Role.KEY)
+        if key is None:
+            raise UsageError("verdicts name records by their key", "the schema has none",
+                             "give one column the role key")
+        return key
+
+    def _tables(self, rows: Any, history: Any) -> tuple[pa.Table, pa.Table | None]:
+        return _table(rows, self.base_schema_), None if history is None else _table(history, self.base_schema_)
+
     def _evidence(self, table: pa.Table | pa.RecordBatch) -> dict[str, np.ndarray]:
         return {role: table.column(EVIDENCE + role).to_numpy() for role in self.recurrence_.roles}
 
@@ -288,6 +384,10 @@ class EventDetector(FittedDetector, BaseEstimator):
                 raise UsageError(f"events have a column of role {name}", f"the columns are {schema.names}",
                                  f"give {name}=..., or a schema with that role")
         return schema
+
+
+def _micros(days: float | None) -> int | None:
+    return None if days is None else round(days * MICROSECONDS_A_DAY)
 
 
 def _of(opening: str, totals: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
