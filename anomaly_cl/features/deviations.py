@@ -107,7 +107,7 @@ def _deviations(plan: HistoryPlan) -> Iterator[Deviation]:
         for amount in plan.amounts:
             yield Deviation(f"{amount} for {entity}", "amount", entity, amount)
         yield Deviation(f"time since last of {entity}", "gap", entity)
-        yield Deviation(f"hour for {entity}", "hour", entity)
+        yield Deviation(f"hour of day of {entity}", "hour", entity)
         for days in plan.days:
             yield Deviation(f"records in {days} d of {entity}", "activity", entity, days=days)
         for other in (*plan.entities[position + 1:], *plan.categories):
