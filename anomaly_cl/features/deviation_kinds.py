@@ -197,7 +197,8 @@ class _Gap:
 
     @staticmethod
     def expected(rows: RecordRows, deviation: Deviation, settings: Mapping[str, Any]) -> np.ndarray:
-        return _Gap._expected(*_Gap._own(rows, deviation), settings)
+        gap, age, count = _Gap._own(rows, deviation)
+        return _Gap._expected(gap, age, count, settings)
 
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from anomaly_cl.features.deviation_kinds import KINDS, IQR_OF_NORMAL, amount_windows
+from anomaly_cl.features.deviation_kinds import IQR_OF_NORMAL, KINDS, amount_windows
 from anomaly_cl.features.deviations import EntityDeviations
 from tests.unit.features.made_up_events import DAY, histories, learned, table
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomaly_cl.features.sql_engine import DuckDBEngine
-from anomaly_cl.features.window_sums import sum_names, window_sums_sql
+from anomaly_cl.features.window_sums import window_sums_sql
 
 DAY = 86_400_000_000
 RECORD = st.tuples(st.integers(0, 60).map(lambda sixth: sixth * DAY // 6), st.sampled_from([None, "a", "b"]),
@@ -54,9 +54,3 @@ def test_large_sums_are_exact():
     found = summed(records, 1)
     expected = np.cumsum([0, *(record[3] for record in records[:-1])])
     assert found["e0_evidence"].to_pylist() == expected.tolist()
-
-
-def test_outputs_are_found_by_role():
-    names = sum_names({"card": "e0", "shop": "e1"}, "evidence")
-    assert names == {"card": "e0_evidence", "shop": "e1_evidence"}
-    assert set(names.values()) < set(summed([(0, "a", "s", 1, 0)], 1).column_names)

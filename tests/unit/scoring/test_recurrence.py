@@ -49,7 +49,7 @@ def lift(strange):
     return recurrence.lifts_["card"]
 
 
-def test_evidence_of_normal_records_is_at_most_RATE_on_the_mean():
+def test_evidence_of_normal_records_is_at_most_the_rate_on_the_mean():
     n = 200_000
     t = (np.arange(n) + 0.5) / n  # of p = t^10, uniform, so that the mean is an integral over t without a pole
     mean = (evidence(-10 * np.log(t)) * UNIT * 10 * t**9).mean()
