@@ -18,7 +18,7 @@ from anomaly_cl.detectors.calibrating import calibrate
 from anomaly_cl.detectors.confirmations import Confirmations
 from anomaly_cl.detectors.event_reasons import EventReasons, with_verdicts
 from anomaly_cl.detectors.event_table import EventSchema, Past, entity_codes, read_past
-from anomaly_cl.detectors.fitted import FittedDetector, refuse
+from anomaly_cl.detectors.fitted import FittedDetector, check_settings, refuse
 from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer
 from anomaly_cl.detectors.scored import Scores, segment_texts
 from anomaly_cl.detectors.verdict_table import VerdictTable
@@ -93,7 +93,8 @@ class EventDetector(FittedDetector, BaseEstimator):
         """Learn from normal records; `history` are earlier ones as they came, which nobody needs to have looked at.
 
         Both may be anything that `TabularDetector.fit` takes; `where` is an SQL condition that picks the normal rows.
-        Raises InputError for records that cannot be read, or without a time, and UsageError without an entity or time.
+        Raises InputError for records that cannot be read, or without a time, and UsageError without an entity or
+        time, or for a setting out of range.
         """
         schema = self._schema_of(rows)
         table = _table(rows, schema, where)
@@ -101,6 +102,7 @@ class EventDetector(FittedDetector, BaseEstimator):
 
     def fit_tables(self, table: pa.Table, history: pa.Table | None, schema: Schema) -> Self:
         """The same for tables that conform to the schema."""
+        check_settings(self)
         sampling, splitting, learning, drifting = np.random.default_rng(self.random_state).spawn(4)
         self.base_schema_ = schema
         self.deviations_ = EntityDeviations(HistoryPlan.from_schema(schema))
