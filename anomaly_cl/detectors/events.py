@@ -17,7 +17,15 @@ from anomaly_cl.detectors import artifact
 from anomaly_cl.detectors.calibrating import calibrate
 from anomaly_cl.detectors.confirmations import Confirmations
 from anomaly_cl.detectors.event_reasons import EventReasons, with_verdicts
-from anomaly_cl.detectors.event_table import EventSchema, Past, entity_codes, read_past
+from anomaly_cl.detectors.event_table import (
+    EVIDENCE,
+    RISK,
+    STRANGE_RECORDS,
+    EventSchema,
+    Past,
+    entity_codes,
+    read_past,
+)
 from anomaly_cl.detectors.fitted import FittedDetector, check_settings, refuse
 from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer
 from anomaly_cl.detectors.scored import Scores, segment_texts
@@ -44,8 +52,6 @@ from anomaly_cl.table.split import Split
 KIND = "events"
 CONFIRMING = 1_001  # key of the random stream of confirmations, apart from that of fit
 FIT_DAYS = 3 * WINDOW_DAYS  # of unlabelled records before the normal ones, that recurrence is learned from
-EVIDENCE, STRANGE_RECORDS = "evidence: ", "strange records: "  # open the names of what an entity's last days left
-RISK = "verdicts on "  # opens the names of what verdicts say of an entity
 
 
 class EventDetector(FittedDetector, BaseEstimator):
