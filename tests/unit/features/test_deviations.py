@@ -267,3 +267,17 @@ def test_records_in_several_chunks_are_learned_from_alike():
 def test_windows_to_choose_from_are_the_past_and_the_last_rows():
     plan, _, _ = histories(table([0], e_card=["a"], amount=[1.0]), rows_back=9)
     assert amount_windows(plan) == ("past", "9 rows")
+
+
+def test_a_habit_that_is_never_broken_is_news_when_it_is():
+    rng = np.random.default_rng(9)
+    seconds, entity = customers(rng, 3_000, 30)
+    deviations, _, _ = learned(table(seconds, e_card=entity, c_home=entity % 3))
+    assert deviations.weights_["c_home for e_card"] > 0.7
+
+
+def test_a_value_that_only_new_entities_lack_is_little_news():
+    rng = np.random.default_rng(10)
+    seconds, entity = customers(rng, 3_000, 900)
+    deviations, _, _ = learned(table(seconds, e_shop=entity, c_trade=entity % 7))
+    assert deviations.novelty_["c_trade for e_shop"] < 0.5
