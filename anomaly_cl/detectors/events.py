@@ -50,6 +50,7 @@ from anomaly_cl.table.read import open_rows
 from anomaly_cl.table.split import Split
 
 KIND = "events"
+MOST_OWN = 3.0  # weight of a record's own columns together: many that say nothing do not drown the deviations
 CONFIRMING = 1_001  # key of the random stream of confirmations, apart from that of fit
 FIT_DAYS = 3 * WINDOW_DAYS  # of unlabelled records before the normal ones, that recurrence is learned from
 
@@ -307,7 +308,8 @@ class EventDetector(FittedDetector, BaseEstimator):
                 "recurrence": self.recurrence_.to_state()}
 
     def _recipe(self) -> Recipe:
-        own = dict.fromkeys((column.name for column in self.base_schema_.learned), 1.0)
+        names = [column.name for column in self.base_schema_.learned]
+        own = dict.fromkeys(names, min(1.0, MOST_OWN / max(1, len(names))))
         return Recipe(self.pretraining, self.training or TrainingSettings(), self.trainer_options or {}, {},
                       self.bank_rows, weights=own | {name: self.deviations_.weights_[name]
                                                      for name in self.events_.deviations})
