@@ -21,6 +21,7 @@ PRIOR_RECORDS = 3.0  # how many records of anybody an entity's own past is mixed
 MOST_PRIOR_RECORDS = 1_000.0
 IQR_OF_NORMAL, IQR_NOISE = 1.349, 1.36  # of a normal sample: its value in standard deviations, n times its variance
 SMALLEST_SPREAD = 0.05  # of the spread over all entities: a customer who always pays the same may pay a little else
+ROUNDING = 1e-6  # of an amount: below it, differences are none
 UNIT = 1 / 50  # of the median size of an amount: below it, logarithms become linear
 CLIPPED = 5.0  # deviations beyond count as this where transforms are compared
 MOST_VALUES = 100_000  # of a category or entity whose frequencies are kept
@@ -127,7 +128,9 @@ class _Amount:
         unit = max(float(np.median(np.abs(present))) * UNIT, 1e-12)
         settings: dict[str, Any] = {"transform": transform, "window": window, "unit": unit}
         q1, q2, q3 = np.quantile(_transformed(present, settings), [0.25, 0.5, 0.75])
-        wide = max((q3 - q1) / IQR_OF_NORMAL, float(np.std(_transformed(present, settings))) * 1e-3, 1e-9)
+        # amounts that never vary leave rounding errors, which are no deviations
+        wide = max((q3 - q1) / IQR_OF_NORMAL, float(np.std(_transformed(present, settings))) * 1e-3,
+                   abs(q2) * ROUNDING, 1e-9)
         n, median, own = _Amount._own(rows, deviation, settings)
         told = np.isfinite(median) & (n >= 20) & (own > 0)
         settings |= {"location": float(q2), "spread": float(wide), "relative": 0.0,
@@ -171,7 +174,7 @@ class _Amount:
 
 
 class _Gap:
-    """Logarithm of the time since the entity's last record, over the mean time between its records."""
+    """Logarithm of the time since the entity's last record, over the mean time between its earlier ones."""
 
     @staticmethod
     def learn(rows: RecordRows, deviation: Deviation) -> tuple[dict[str, Any], float]:
@@ -179,26 +182,27 @@ class _Gap:
         told = np.isfinite(gap)
         anybody = float(np.median(age[told] / np.maximum(count[told], 1))) if told.any() else SECONDS_A_DAY
         settings = {"seconds": anybody}
-        return settings, rank_correlation(gap, _Gap._expected(age, count, settings)) ** 2
+        return settings, rank_correlation(gap, _Gap._expected(gap, age, count, settings)) ** 2
 
     @staticmethod
     def _own(rows: RecordRows, deviation: Deviation) -> tuple[np.ndarray, ...]:
         return tuple(rows.of(deviation.entity, *column) for column in (("since",), ("age",), ("count",)))
 
     @staticmethod
-    def _expected(age: np.ndarray, count: np.ndarray, settings: Mapping[str, Any]) -> np.ndarray:
-        """Mean seconds between records; the age ends with the present record, so it holds `count` gaps."""
-        return (np.nan_to_num(age) + PRIOR_RECORDS * settings["seconds"]) / (count + PRIOR_RECORDS)
+    def _expected(gap: np.ndarray, age: np.ndarray, count: np.ndarray, settings: Mapping[str, Any]) -> np.ndarray:
+        """Mean seconds between earlier records: the present gap, with which the age ends, would expect itself."""
+        before = np.nan_to_num(age) - np.nan_to_num(gap)
+        return (before + PRIOR_RECORDS * settings["seconds"]) / (np.maximum(count - 1, 0) + PRIOR_RECORDS)
 
     @staticmethod
     def values(rows: RecordRows, deviation: Deviation, settings: Mapping[str, Any]) -> np.ndarray:
         gap, age, count = _Gap._own(rows, deviation)
-        return np.log(np.maximum(gap, LEAST_GAP) / np.maximum(_Gap._expected(age, count, settings), LEAST_GAP))
+        return np.log(np.maximum(gap, LEAST_GAP) / np.maximum(_Gap._expected(gap, age, count, settings), LEAST_GAP))
 
     @staticmethod
     def expected(rows: RecordRows, deviation: Deviation, settings: Mapping[str, Any]) -> np.ndarray:
-        _, age, count = _Gap._own(rows, deviation)
-        return _Gap._expected(age, count, settings)
+        gap, age, count = _Gap._own(rows, deviation)
+        return _Gap._expected(gap, age, count, settings)
 
 
 
