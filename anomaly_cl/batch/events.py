@@ -98,9 +98,25 @@ def recalibrated(detector: Detector, stream: RowStream, history: RowStream | Non
         return detector.recalibrated(records.rows, records.history)
 
 
+def confirmed(
+    detector: EventDetector, stream: RowStream, verdicts: VerdictTable, history: RowStream | None = None,
+    presume_after: float | None = None,
+) -> EventDetector:
+    """The detector that also reads verdicts, learned from those on records of both streams."""
+    with read_records(stream, history, detector.base_schema_) as records:
+        return detector.confirmed(records.rows, verdicts, records.history, presume_after=presume_after)
+
+
 def file_schema(detector: Detector) -> Schema:
     """The schema of the files that a detector reads."""
     return detector.base_schema_ if isinstance(detector, EventDetector) else detector.schema_
+
+
+def require_history(history: Any, history_where: str | None) -> None:
+    """Raises UsageError for a condition on no history."""
+    if history_where is not None and not history:
+        raise UsageError("a condition on the history is for one", f"there is no history that meets {history_where!r}",
+                         "give both --history and --history-where, or neither")
 
 
 def require_events(detector: Detector, **given: Any) -> None:

@@ -21,6 +21,7 @@ from anomaly_cl.batch.events import (
     calibration_of,
     file_schema,
     require_events,
+    require_history,
     scorable,
     without_verdicts,
 )
@@ -81,6 +82,7 @@ def score_file(
             final name.
     """
     started = time.time()
+    require_history(history, history_where)
     require_events(detector, history=history, verdicts=verdicts)
     schema, outputs = file_schema(detector), Outputs.beside(out)
     calibration = calibration_of(detector, verdicts is not None)

@@ -39,9 +39,9 @@ def open_both(
 
     Raises UsageError for a history where rows are judged by themselves.
     """
-    from anomaly_cl.batch.events import file_schema, require_events
+    from anomaly_cl.batch.events import file_schema, require_events, require_history
 
-    check_history(history, history_where)
+    require_history(history, history_where)
     require_events(detector, history=history or None)
     stream = open_rows(inputs, file_schema(detector), where=where)
     return stream, open_rows(history, file_schema(detector), where=history_where) if history else None
@@ -53,10 +53,3 @@ def check_new_model(model: Path, out: Path) -> None:
         raise UsageError("the new model is written beside the old one", f"both are {out}", "choose another folder")
     if not out.parent.is_dir():
         raise UsageError("a model is written to a folder that exists", f"{out.parent} does not", "make it first")
-
-
-def check_history(history: list[str] | None, history_where: str | None) -> None:
-    """Raises UsageError for a condition on no history."""
-    if history_where is not None and not history:
-        raise UsageError("--history-where is a condition on the records of --history", "there is no --history",
-                         "give both, or neither")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomaly_cl.cli.events import check_history, event_schema
+from anomaly_cl.cli.events import event_schema
 from anomaly_cl.cli.fit_events import fit_events
 from anomaly_cl.cli.fit_rows import fit_rows
 from anomaly_cl.cli.options import History, HistoryWhere, Inputs, Where
@@ -77,8 +77,10 @@ def fit(
 
     Example: `anomaly-cl fit june.csv --out model --role is_fraud=label --where "is_fraud = 0"`
     """
+    from anomaly_cl.batch.events import require_history
+
     for_events = detector is DetectorKind.EVENTS
-    check_history(history, history_where)
+    require_history(history, history_where)
     if for_events:
         _refuse("single rows", "leave it out", pairs=pairs, contamination=contamination)
     else:
