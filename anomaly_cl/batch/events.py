@@ -14,7 +14,7 @@ from anomaly_cl.batch.spool import Spool
 from anomaly_cl.detectors.events import RISK, EventDetector
 from anomaly_cl.detectors.loading import Detector
 from anomaly_cl.detectors.verdict_table import VerdictTable
-from anomaly_cl.errors import UsageError
+from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.schema import Schema
 from anomaly_cl.scoring.calibration import Calibration
 from anomaly_cl.table.read import BATCH_ROWS, Batch, RowStream
@@ -64,7 +64,8 @@ def read_records(
     names = [column.name for column in schema.required]
     with Spool() as spool:
         rows, numbers = spool.read(stream, list(dict.fromkeys([*names, *keep])))
-        yield Records(rows, numbers, None if history is None else spool.read(history, names)[0])
+        earlier = None if history is None else spool.read(history, names)[0]
+        yield Records(rows, numbers, earlier if earlier is not None and earlier.num_rows else None)
 
 
 @contextmanager
@@ -95,6 +96,7 @@ def recalibrated(detector: Detector, stream: RowStream, history: RowStream | Non
     if not isinstance(detector, EventDetector):
         return detector.recalibrated_stream(stream)
     with read_records(stream, history, detector.base_schema_) as records:
+        _require_some(records, stream)
         return detector.recalibrated(records.rows, records.history)
 
 
@@ -104,7 +106,15 @@ def confirmed(
 ) -> EventDetector:
     """The detector that also reads verdicts, learned from those on records of both streams."""
     with read_records(stream, history, detector.base_schema_) as records:
+        _require_some(records, stream)
         return detector.confirmed(records.rows, verdicts, records.history, presume_after=presume_after)
+
+
+def _require_some(records: Records, stream: RowStream) -> None:
+    if not records.rows.num_rows:
+        raise InputError("there must be records to learn from",
+                         f"of {stream.rows_read:,} rows of {stream.name} none is accepted",
+                         "check the filter and the rejected rows")
 
 
 def file_schema(detector: Detector) -> Schema:

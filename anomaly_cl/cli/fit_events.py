@@ -22,8 +22,10 @@ def fit_events(
     from anomaly_cl.batch.events import read_records
     from anomaly_cl.batch.outputs import rejecting_rows
     from anomaly_cl.detectors.events import EventDetector
+    from anomaly_cl.detectors.row_scorer import check_pretraining
 
     detector = EventDetector(**settings)
+    check_pretraining(detector.pretraining)
     files = [out.with_name(out.name + ending) for ending in (".rejects.parquet", ".history.rejects.parquet")]
     with (
         rejecting_rows(inputs, schema, files[0], where=where) as stream,

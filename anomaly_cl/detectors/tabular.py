@@ -21,7 +21,7 @@ from anomaly_cl.detectors.groups import describe_groups
 from anomaly_cl.detectors.pair_table import PairTable
 from anomaly_cl.detectors.refinement import Confirmed
 from anomaly_cl.detectors.report import DetectorReport
-from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer
+from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer, check_pretraining
 from anomaly_cl.detectors.trimmed import ROW_NUMBER, check_contamination, numbered, trimmed_table, trusted_rows
 from anomaly_cl.errors import InputError, ModelError, UsageError
 from anomaly_cl.pretraining.pairs import Pairs, pairs_among
@@ -286,14 +286,7 @@ class TabularDetector(FittedDetector, BaseEstimator):
     def _check_settings(self, pairs: Any = None) -> None:
         if pairs is not None and self.pretraining == NO_PRETRAINING:
             raise UsageError("pairs train an encoder", "pretraining is 'none'", "choose one, 'triplet' say")
-        if self.pretraining != NO_PRETRAINING:
-            from anomaly_cl.pretraining.fit import (
-                METHODS,  # Lightning takes seconds to import; scoring needs none of it
-            )
-
-            known = [*METHODS, NO_PRETRAINING]
-            if self.pretraining not in known:
-                raise UsageError(f"pretraining is one of {known}", f"it is {self.pretraining!r}", "choose one of them")
+        check_pretraining(self.pretraining)
         for name, fewest in FEWEST.items():
             if not getattr(self, name) >= fewest:
                 raise UsageError(f"{name} must be {fewest} or more", f"it is {getattr(self, name)!r}", "raise it")
