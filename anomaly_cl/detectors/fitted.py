@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from anomaly_cl.scoring.drift import DriftReference
 from anomaly_cl.scoring.drift_verdict import LEVEL, DriftVerdict
 from anomaly_cl.scoring.policy import Policy
 from anomaly_cl.table.conform import Rejected
-from anomaly_cl.table.read import RowStream
+from anomaly_cl.table.read import Batch
 
 FEWEST = {"bank_rows": 100, "fit_rows": 4}
 
@@ -74,8 +75,8 @@ class FittedDetector:
         columns |= {name: table.column(name) for name in naming_columns(self.schema_)}
         return pa.table({name: columns[name] for name in [*naming_columns(self.schema_), *SCORED]}).to_pandas()
 
-    def drift_of_stream(self, stream: RowStream, *, level: float = LEVEL) -> DriftVerdict:
-        """The same for a stream of batches of rows."""
+    def drift_of_stream(self, stream: Iterable[Batch], *, level: float = LEVEL) -> DriftVerdict:
+        """The same for a stream of batches of rows that `score_table` takes."""
         monitor = self.drift_monitor()
         for batch in stream:
             monitor.add(batch.rows, self.score_table(batch.rows).score)

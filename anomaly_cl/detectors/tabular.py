@@ -262,12 +262,13 @@ class TabularDetector(FittedDetector, BaseEstimator):
         """Read a model folder; raises ModelError, naming the file, if it is incomplete, altered or too new."""
         state, tables = artifact.load_model(folder)
         try:
-            return cls._from_state(state, tables)
+            return cls.from_state(state, tables)
         except (KeyError, TypeError, IndexError, ValueError) as error:
             raise ModelError("a model's state must be complete", f"{folder}: {error!r}", artifact.RETRAIN) from error
 
     @classmethod
-    def _from_state(cls, state: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> Self:
+    def from_state(cls, state: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> Self:
+        """The detector that was saved; KeyError and the like where the state is incomplete."""
         detector = cls(**state["settings"])
         detector.schema_ = Schema.from_dict(state["schema"])
         detector.scorer_ = RowScorer.from_state(state["scorer"])
