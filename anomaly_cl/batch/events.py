@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from anomaly_cl.batch.spool import Spool
-from anomaly_cl.detectors.events import RISK, EventDetector
+from anomaly_cl.detectors.event_table import RISK
+from anomaly_cl.detectors.events import EventDetector
 from anomaly_cl.detectors.loading import Detector
 from anomaly_cl.detectors.verdict_table import VerdictTable
 from anomaly_cl.errors import InputError, UsageError
