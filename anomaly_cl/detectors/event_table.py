@@ -19,6 +19,8 @@ from anomaly_cl.features.sql_engine import SqlEngine
 from anomaly_cl.schema import Column, Kind, Role, Schema
 
 EXPECTED = "expected: "  # opens the names of columns that only serve the reasons
+EVIDENCE, STRANGE_RECORDS = "evidence: ", "strange records: "  # open the names of what an entity's last days left
+RISK = "verdicts on "  # opens the names of what verdicts say of an entity
 LEAST_WEIGHT = 0.01  # deviations that count for less are left out
 
 
@@ -67,9 +69,10 @@ class EventSchema:
     def of(cls, base: Schema, learned: EntityDeviations, patterns: Sequence[str] = ()) -> EventSchema:
         """Raises InputError where a column of the table is named like a deviation."""
         counted = tuple(name for name, weight in learned.weights_.items() if weight >= LEAST_WEIGHT)
-        if taken := [name for name in (*counted, *patterns) if name in base or EXPECTED + name in base]:
-            raise InputError("columns are named otherwise than what is made of them", f"found {taken}",
-                             "rename them, or give them the role ignore")
+        made = [*counted, *patterns, *(EXPECTED + name for name in counted),
+                *(opening + role for opening in (EVIDENCE, STRANGE_RECORDS, RISK) for role in learned.plan.entities)]
+        if taken := [name for name in made if name in base]:
+            raise InputError("columns are named otherwise than what is made of them", f"found {taken}", "rename them")
         return cls(base, counted, tuple(patterns))
 
     @property

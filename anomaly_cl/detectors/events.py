@@ -26,8 +26,16 @@ from anomaly_cl.detectors.event_entities import (
     similar_frame,
 )
 from anomaly_cl.detectors.event_reasons import EventReasons, with_verdicts
-from anomaly_cl.detectors.event_table import EventSchema, Past, entity_codes, read_past
-from anomaly_cl.detectors.fitted import FittedDetector, refuse
+from anomaly_cl.detectors.event_table import (
+    EVIDENCE,
+    RISK,
+    STRANGE_RECORDS,
+    EventSchema,
+    Past,
+    entity_codes,
+    read_past,
+)
+from anomaly_cl.detectors.fitted import FittedDetector, check_settings, refuse
 from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer
 from anomaly_cl.detectors.scored import Scores, segment_texts
 from anomaly_cl.detectors.verdict_table import VerdictTable
@@ -52,10 +60,9 @@ from anomaly_cl.table.read import open_rows
 from anomaly_cl.table.split import Split
 
 KIND = "events"
+MOST_OWN = 3.0  # weight of a record's own columns together: many that say nothing do not drown the deviations
 CONFIRMING = 1_001  # key of the random stream of confirmations, apart from that of fit
 FIT_DAYS = 3 * WINDOW_DAYS  # of unlabelled records before the normal ones, that recurrence is learned from
-EVIDENCE, STRANGE_RECORDS = "evidence: ", "strange records: "  # open the names of what an entity's last days left
-RISK = "verdicts on "  # opens the names of what verdicts say of an entity
 
 
 class EventDetector(FittedDetector, BaseEstimator):
@@ -108,7 +115,8 @@ class EventDetector(FittedDetector, BaseEstimator):
         """Learn from normal records; `history` are earlier ones as they came, which nobody needs to have looked at.
 
         Both may be anything that `TabularDetector.fit` takes; `where` is an SQL condition that picks the normal rows.
-        Raises InputError for records that cannot be read, or without a time, and UsageError without an entity or time.
+        Raises InputError for records that cannot be read, or without a time, and UsageError without an entity or
+        time, or for a setting out of range.
         """
         schema = self._schema_of(rows)
         table = _table(rows, schema, where)
@@ -116,6 +124,7 @@ class EventDetector(FittedDetector, BaseEstimator):
 
     def fit_tables(self, table: pa.Table, history: pa.Table | None, schema: Schema) -> Self:
         """The same for tables that conform to the schema."""
+        check_settings(self)
         streams = np.random.default_rng(self.random_state).spawn(5)
         sampling, splitting, learning, drifting, contrasting = streams
         self.base_schema_, towers = schema, self._tower_roles(schema)
@@ -362,7 +371,8 @@ class EventDetector(FittedDetector, BaseEstimator):
                 "recurrence": self.recurrence_.to_state()}
 
     def _recipe(self) -> Recipe:
-        own = dict.fromkeys((column.name for column in self.base_schema_.learned), 1.0)
+        names = [column.name for column in self.base_schema_.learned]
+        own = dict.fromkeys(names, min(1.0, MOST_OWN / max(1, len(names))))
         weights = own | {name: self.deviations_.weights_[name] for name in self.events_.deviations}
         weights |= dict.fromkeys(self.events_.patterns, PATTERN_WEIGHT)
         return Recipe(self.pretraining, self.training or TrainingSettings(), self.trainer_options or {}, {},

@@ -16,12 +16,12 @@ from sklearn.base import BaseEstimator, clone
 
 from anomaly_cl.detectors import artifact, probing
 from anomaly_cl.detectors.calibrating import Fitted, calibrate, fit_and_calibrate, resolve_plan
-from anomaly_cl.detectors.fitted import FittedDetector, refuse
+from anomaly_cl.detectors.fitted import FittedDetector, check_settings, refuse
 from anomaly_cl.detectors.groups import describe_groups
 from anomaly_cl.detectors.pair_table import PairTable
 from anomaly_cl.detectors.refinement import Confirmed
 from anomaly_cl.detectors.report import DetectorReport
-from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer, check_pretraining
+from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer
 from anomaly_cl.detectors.trimmed import ROW_NUMBER, check_contamination, numbered, trimmed_table, trusted_rows
 from anomaly_cl.errors import InputError, ModelError, UsageError
 from anomaly_cl.pretraining.pairs import Pairs, pairs_among
@@ -39,7 +39,6 @@ KIND = "tabular"
 LOST_TRAINING = "Trained with the default settings, not with the detector's own, which a model folder does not keep."
 RECALIBRATION_ROWS = 20_000  # at most, drawn evenly
 RECALIBRATION = 1_000  # key of the random stream of a recalibration, apart from those of fit
-FEWEST = {"bank_rows": 100, "fit_rows": 4}
 
 
 class TabularDetector(FittedDetector, BaseEstimator):
@@ -286,10 +285,7 @@ class TabularDetector(FittedDetector, BaseEstimator):
     def _check_settings(self, pairs: Any = None) -> None:
         if pairs is not None and self.pretraining == NO_PRETRAINING:
             raise UsageError("pairs train an encoder", "pretraining is 'none'", "choose one, 'triplet' say")
-        check_pretraining(self.pretraining)
-        for name, fewest in FEWEST.items():
-            if not getattr(self, name) >= fewest:
-                raise UsageError(f"{name} must be {fewest} or more", f"it is {getattr(self, name)!r}", "raise it")
+        check_settings(self)
 
     def _recipe(self) -> Recipe:
         return Recipe(self.pretraining, self.training or TrainingSettings(), self.trainer_options or {},
