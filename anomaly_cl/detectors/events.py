@@ -26,7 +26,7 @@ from anomaly_cl.detectors.event_table import (
     read_past,
 )
 from anomaly_cl.detectors.fitted import check_settings
-from anomaly_cl.detectors.fitted_events import FittedEvents, micros_of, read_records
+from anomaly_cl.detectors.fitted_events import FittedEvents, micros_of, read_history, read_records
 from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer
 from anomaly_cl.errors import InputError, ModelError, UsageError
 from anomaly_cl.features.deviations import EntityDeviations
@@ -107,7 +107,7 @@ class EventDetector(FittedEvents, BaseEstimator):
         """
         schema = self._schema_of(rows)
         table = read_records(rows, schema, where)
-        return self.fit_tables(table, None if history is None else read_records(history, schema), schema)
+        return self.fit_tables(table, read_history(history, schema), schema)
 
     def fit_tables(self, table: pa.Table, history: pa.Table | None, schema: Schema) -> Self:
         """The same for tables that conform to the schema."""
@@ -147,7 +147,7 @@ class EventDetector(FittedEvents, BaseEstimator):
         scores = surprise + self.recurrence_.added(_of(EVIDENCE, totals))
         calibrating = chosen[roles.calibration]
         self.calibration_, self.drift_reference_ = calibrate(
-            every.take(calibrating), scores[calibrating], self.schema_, drifting)
+            every.take(calibrating), scores[calibrating], self.drift_schema_, drifting)
         self.confirmations_: Confirmations | None = None
         self.presume_after_: float | None = None
         self.reference_ = rows.take(self.scorer_.bank_positions_)
@@ -211,7 +211,8 @@ class EventDetector(FittedEvents, BaseEstimator):
             raise InputError(f"a calibration needs at least {FEWEST_ROWS} normal rows", f"there are {table.num_rows}",
                              "give more rows, or check the filter")
         other, rng = copy.copy(self), np.random.default_rng(self.random_state)
-        other.calibration_, other.drift_reference_ = calibrate(table, self.score_table(table).score, self.schema_, rng)
+        other.calibration_, other.drift_reference_ = calibrate(
+            table, self.score_table(table).score, self.drift_schema_, rng)
         other.rows_ = self.rows_ | {"calibration": table.num_rows}
         other.model_id_ = artifact.digest({"model": self.model_id_, "calibration": other.calibration_.to_state()})
         return other

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from anomaly_cl.detectors.confirmations import Confirmations
+from anomaly_cl.detectors.drift import TableDrift
 from anomaly_cl.detectors.entity_pattern import EntityPattern
 from anomaly_cl.detectors.event_entities import (
     Entities,
@@ -43,6 +44,8 @@ from anomaly_cl.scoring.fusion import Surprise
 from anomaly_cl.scoring.noisy_or import Joined
 from anomaly_cl.scoring.recurrence import WINDOW_DAYS, Recurrence, evidence, is_strange
 from anomaly_cl.table.read import open_rows
+
+RENEWED = 0.5  # novelty from which a deviation speaks of the record rather than of its entity's state
 
 
 class FittedEvents(FittedDetector):
@@ -149,6 +152,16 @@ class FittedEvents(FittedDetector):
                for each in self.deviations_.deviations if each.kind == "amount" and each.entity == role}
         return peer_frame(entities, records, np.arange(n - table.num_rows, n), role, self.deviations_.plan, own, k)
 
+    def drift_monitor(self) -> TableDrift:
+        """A monitor of records as they are scored; of the deviations it watches those that each record renews."""
+        return TableDrift(self.drift_reference_, self.drift_schema_)
+
+    @property
+    def drift_schema_(self) -> Schema:
+        """Event rows without the deviations that describe an entity's state, as they grow with its history."""
+        slow = [name for name in self.events_.deviations if self.deviations_.novelty_[name] < RENEWED]
+        return self.schema_.assign(dict.fromkeys(slow, "ignore"))
+
     def _every(self, past: Past) -> pa.Table:
         """Event rows of all records looked at, still without what their last days left."""
         surprises = {pattern.column: pattern.surprise(past, self.deviations_.plan) for pattern in self.patterns_}
@@ -168,8 +181,7 @@ class FittedEvents(FittedDetector):
                 for role, entity in roles.items()}
 
     def _tables(self, rows: Any, history: Any) -> tuple[pa.Table, pa.Table | None]:
-        earlier = None if history is None else read_records(history, self.base_schema_)
-        return read_records(rows, self.base_schema_), earlier
+        return read_records(rows, self.base_schema_), read_history(history, self.base_schema_)
 
     def _entities(self, rows: pa.Table, entity: str | None) -> tuple[Entities, pa.Table]:
         """The entities of all records known, and these records."""
@@ -231,6 +243,12 @@ def read_records(rows: Any, schema: Schema, where: str | None = None) -> pa.Tabl
     read = [column.name for column in schema.required]
     batches = [batch.rows.select(read) for batch in stream]
     return pa.Table.from_batches(batches, schema=pa.schema([stream.arrow_schema.field(name) for name in read]))
+
+
+def read_history(history: Any, schema: Schema) -> pa.Table | None:
+    """The same of earlier records; None for none, as on the first day of a pipeline."""
+    empty = history is None or (isinstance(history, (pd.DataFrame, pa.Table)) and not len(history))
+    return None if empty else read_records(history, schema)
 
 
 def micros_of(days: float | None) -> int | None:

@@ -273,7 +273,8 @@ def test_windows_to_choose_from_are_the_past_and_the_last_rows():
 def test_a_habit_that_is_never_broken_is_news_when_it_is():
     rng = np.random.default_rng(9)
     seconds, entity = customers(rng, 3_000, 30)
-    deviations, _, _ = learned(table(seconds, e_card=entity, c_home=entity % 3))
+    plan, prepared, past = histories(table(seconds, e_card=entity, c_home=entity % 3))
+    deviations = EntityDeviations(plan).fit(prepared.slice(1_000), past.slice(1_000))  # of cards known for long
     assert deviations.weights_["c_home for e_card"] > 0.7
 
 
