@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomaly_cl.cli.screen import say
 from anomaly_cl.errors import UsageError
-from anomaly_cl.schema import Role, Schema
 from anomaly_cl.table.read import RowStream, open_rows
 
 if TYPE_CHECKING:
     from anomaly_cl.detectors.loading import Detector
-
-
-def event_schema(schema: Schema) -> Schema:
-    """The schema with records without a time rejected; raises UsageError unless it has entities and a time."""
-    for role, option in ((Role.ENTITY, "--entity COLUMN"), (Role.TIME, "--time COLUMN")):
-        if not schema.with_role(role):
-            raise UsageError(f"events have a column of role {role.value}", f"the columns are {schema.names}",
-                             f"give {option}, or a schema with that role")
-    return Schema(tuple(replace(column, missing="reject") if column.role is Role.TIME else column
-                        for column in schema.columns))
 
 
 def say_history(counts: Mapping[str, int]) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomaly_cl.cli.events import event_schema
 from anomaly_cl.cli.fit_events import fit_events
 from anomaly_cl.cli.fit_rows import fit_rows
 from anomaly_cl.cli.options import History, HistoryWhere, Inputs, Where
@@ -96,6 +95,8 @@ def fit(
     named = {} if pretraining is None else {"pretraining": pretraining}
     settings = {"random_state": seed, "trainer_options": options} | named
     if for_events:
+        from anomaly_cl.detectors.event_table import event_schema
+
         fitted: Detector = fit_events(inputs, out, event_schema(chosen), where, history, history_where, settings)
     else:
         settings["contamination"] = read_contamination(contamination)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from anomaly_cl.errors import InputError
+from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.features.deviations import EntityDeviations
 from anomaly_cl.features.history import HistoryPlan
 from anomaly_cl.features.history_sql import MICROSECONDS_A_DAY
@@ -111,3 +111,13 @@ def entity_codes(records: pa.Table, plan: HistoryPlan) -> dict[str, np.ndarray]:
     names = plan.record_names
     return {role: pc.fill_null(records.column(names[role]).combine_chunks().dictionary_encode().indices, -1)
             .to_numpy(zero_copy_only=False).astype(np.int64) for role in plan.entities}
+
+
+def event_schema(schema: Schema) -> Schema:
+    """The schema with records without a time rejected; raises UsageError unless it has entities and a time."""
+    for role in (Role.ENTITY, Role.TIME):
+        if not schema.with_role(role):
+            raise UsageError(f"events have a column of role {role.value}", f"the columns are {schema.names}",
+                             f"give {role.value}=... (--{role.value} COLUMN), or a schema with that role")
+    return Schema(tuple(replace(column, missing="reject") if column.role is Role.TIME else column
+                        for column in schema.columns))

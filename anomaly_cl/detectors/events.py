@@ -23,12 +23,13 @@ from anomaly_cl.detectors.event_table import (
     STRANGE_RECORDS,
     EventSchema,
     entity_codes,
+    event_schema,
     read_past,
 )
 from anomaly_cl.detectors.fitted import check_settings
 from anomaly_cl.detectors.fitted_events import FittedEvents, micros_of, read_history, read_records
 from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer
-from anomaly_cl.errors import InputError, ModelError, UsageError
+from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.features.deviations import EntityDeviations
 from anomaly_cl.features.history import HistoryPlan
 from anomaly_cl.features.history_sql import MICROSECONDS_A_DAY
@@ -255,15 +256,6 @@ class EventDetector(FittedEvents, BaseEstimator):
         detector.reference_, detector.rows_, detector.model_id_ = tables["reference"], state["rows"], state["model_id"]
         return detector
 
-    @classmethod
-    def load(cls, folder: str | Path) -> Self:
-        """Read a model folder; raises ModelError, naming the file, if it is incomplete, altered or too new."""
-        state, tables = artifact.load_model(folder)
-        try:
-            return cls.from_state(state, tables)
-        except (KeyError, TypeError, IndexError, ValueError) as error:
-            raise ModelError("a model's state must be complete", f"{folder}: {error!r}", artifact.RETRAIN) from error
-
     def _learned_state(self) -> dict[str, Any]:
         return {"events": self.events_.to_state(), "deviations": self.deviations_.to_state(),
                 "patterns": [pattern.to_state() for pattern in self.patterns_],
@@ -300,18 +292,7 @@ class EventDetector(FittedEvents, BaseEstimator):
     def _schema_of(self, rows: Any) -> Schema:
         schema = self.schema or open_rows(rows).schema
         entities = [self.entity] if isinstance(self.entity, str) else list(self.entity or ())
-        roles = dict.fromkeys(entities, "entity")
-        for name, role in ((self.key, Role.KEY), (self.time, Role.TIME)):
-            if name is not None:
-                roles |= {column.name: "ignore" for column in schema.with_role(role)} | {name: role.value}
-        if entities:
-            roles |= {column.name: "ignore" for column in schema.with_role(Role.ENTITY) if column.name not in roles}
-        schema = schema.assign(roles)
-        for role, name in ((Role.ENTITY, "entity"), (Role.TIME, "time")):
-            if not schema.with_role(role):
-                raise UsageError(f"events have a column of role {name}", f"the columns are {schema.names}",
-                                 f"give {name}=..., or a schema with that role")
-        return schema
+        return event_schema(schema.naming(key=self.key, entities=entities, time=self.time))
 
 
 def _of(opening: str, totals: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from anomaly_cl.detectors import artifact
 from anomaly_cl.detectors.drift import TableDrift
 from anomaly_cl.detectors.policies import known_before, resolve, scored_rows
 from anomaly_cl.detectors.reasons import BANK_ROWS, contributions, reasons, typical_rows
 from anomaly_cl.detectors.row_scorer import RowScorer, check_pretraining
 from anomaly_cl.detectors.scored import REASONS, SCORED, Scores, naming_columns, score_columns, segment_texts
-from anomaly_cl.errors import InputError, UsageError
+from anomaly_cl.errors import InputError, ModelError, UsageError
 from anomaly_cl.schema import Schema
 from anomaly_cl.scoring.calibration import Calibration, risk
 from anomaly_cl.scoring.drift import DriftReference
@@ -89,6 +92,24 @@ class FittedDetector:
     def resolve_policy(self, policy: str | Policy | None = None, n_rows: int | None = None) -> Policy:
         """The policy meant by a text, or the default; see `anomaly_cl.detectors.policies.resolve`."""
         return resolve(policy, known_before(self.calibration_, self.schema_, n_rows))
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read a model folder; raises ModelError, naming the file, if it is incomplete, altered or too new."""
+        return cls.from_model(*artifact.load_model(folder), folder)
+
+    @classmethod
+    def from_model(cls, state: Mapping[str, Any], tables: Mapping[str, pa.Table], folder: str | Path) -> Self:
+        """The detector that was saved in this folder; raises ModelError if the state is incomplete."""
+        try:
+            return cls.from_state(state, tables)
+        except (KeyError, TypeError, IndexError, ValueError) as error:
+            raise ModelError("a model's state must be complete", f"{folder}: {error!r}", artifact.RETRAIN) from error
+
+    @classmethod
+    @abstractmethod
+    def from_state(cls, state: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> Self:
+        """The detector of this state; KeyError and the like where something is missing."""
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "calibration_")

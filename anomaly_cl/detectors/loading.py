@@ -24,7 +24,4 @@ def load(folder: str | Path) -> Detector:
     if kind not in _KINDS:
         raise ModelError(f"models are of the kinds {', '.join(_KINDS)}", f"{folder} is of kind {kind!r}",
                          "upgrade anomaly_cl, or train the model again")
-    try:
-        return _KINDS[kind].from_state(state, tables)
-    except (KeyError, TypeError, IndexError, ValueError) as error:
-        raise ModelError("a model's state must be complete", f"{folder}: {error!r}", artifact.RETRAIN) from error
+    return _KINDS[kind].from_model(state, tables, folder)

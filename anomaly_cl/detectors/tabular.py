@@ -23,7 +23,7 @@ from anomaly_cl.detectors.refinement import Confirmed
 from anomaly_cl.detectors.report import DetectorReport
 from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer
 from anomaly_cl.detectors.trimmed import ROW_NUMBER, check_contamination, numbered, trimmed_table, trusted_rows
-from anomaly_cl.errors import InputError, ModelError, UsageError
+from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.pretraining.pairs import Pairs, pairs_among
 from anomaly_cl.pretraining.settings import TrainingSettings
 from anomaly_cl.schema import Schema
@@ -256,15 +256,6 @@ class TabularDetector(FittedDetector, BaseEstimator):
         calibration = pa.table({"score": self.calibration_.scores_})
         trimmed = {"trimmed": self.trimmed_} if self.trimmed_.num_rows else {}
         artifact.save_model(folder, state, {"reference": self.reference_, "calibration": calibration} | trimmed)
-
-    @classmethod
-    def load(cls, folder: str | Path) -> Self:
-        """Read a model folder; raises ModelError, naming the file, if it is incomplete, altered or too new."""
-        state, tables = artifact.load_model(folder)
-        try:
-            return cls.from_state(state, tables)
-        except (KeyError, TypeError, IndexError, ValueError) as error:
-            raise ModelError("a model's state must be complete", f"{folder}: {error!r}", artifact.RETRAIN) from error
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> Self:
