@@ -60,10 +60,13 @@ def read_history(file: Path, rows: slice, columns: list[HistoryColumn] | None = 
 
 
 class Remembered:
-    """An engine that computes histories once: results are kept in a folder by what the query and its tables are."""
+    """An engine that computes histories once: results are kept in a folder by what the query and its tables are.
 
-    def __init__(self, folder: Path, engine: SqlEngine | None = None):
-        self.folder, self.engine = folder, engine or DuckDBEngine()
+    anew: compute also what is kept, for the time that it takes.
+    """
+
+    def __init__(self, folder: Path, *, anew: bool = False, engine: SqlEngine | None = None):
+        self.folder, self.anew, self.engine = folder, anew, engine or DuckDBEngine()
 
     def run(self, sql: str, tables: Mapping[str, Rows]) -> pa.RecordBatchReader:
         if "percentile(" not in sql:  # of the rest there are as many results as models, and they take seconds
@@ -72,7 +75,7 @@ class Remembered:
         for name, rows in tables.items():
             digest.update(name.encode() + _bytes(rows))
         file = self.folder / f"{digest.hexdigest()[:24]}.arrow"
-        if not file.exists():
+        if self.anew or not file.exists():
             _write(self.engine.run(sql, tables), file)
         return pa.ipc.open_file(pa.memory_map(str(file))).read_all().to_reader(BATCH_ROWS)
 

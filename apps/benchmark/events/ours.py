@@ -84,13 +84,13 @@ class ChangedEvents(EventDetector):
 class Ours:
     """The event detector, trained on the normal rows of the week with all records before them as history."""
 
-    def __init__(self, make: Callable[..., EventDetector], seed: int, *, remembered: bool = True):
-        """make: from settings; remembered: take histories that other runs computed, which makes seconds meaningless."""
-        self.make, self.seed, self.remembered = make, seed, remembered
+    def __init__(self, make: Callable[..., EventDetector], seed: int, *, anew: bool = False):
+        """make: from settings; anew: compute histories that other runs have left too, so that seconds mean something."""
+        self.make, self.seed, self.anew = make, seed, anew
 
     def fit(self, scene: Scene) -> Self:
         self.detector = self.make(key=KEY, entity=[CUSTOMER, TERMINAL], time=TIME, random_state=self.seed,
-                                  engine=Remembered(scene.kept) if self.remembered else None)
+                                  engine=Remembered(scene.kept, anew=self.anew))
         self.detector.fit(scene.records(scene.normal), scene.records(slice(0, scene.training.start)))
         return self
 
@@ -135,7 +135,7 @@ def our_models() -> dict[str, Callable[[int], Any]]:
         return partial(Ours, partial(ChangedEvents, Change(**what)))
 
     makers: dict[str, Callable[[int], Any]] = {
-        OURS: partial(Ours, EventDetector, remembered=False),
+        OURS: partial(Ours, EventDetector, anew=True),
         f"{OURS}-confirmed": partial(Confirmed, EventDetector),
         f"{OURS}-without-recurrence": changed(recurrence=False),
         f"{OURS}-equal-weights": changed(equal=True),
