@@ -184,10 +184,11 @@ def history(
 
     Example: `python -m apps.benchmark history --data transactions.parquet --out results`
     """
-    from apps.benchmark.events.command import keep_history, told
+    from apps.benchmark.events.command import keep_history
     from apps.benchmark.events.protocol import Names
 
-    typer.echo(told(keep_history(data, Names(key, time, customer, terminal, amount, fraud, kind), out)))
+    cost = keep_history(data, Names(key, time, customer, terminal, amount, fraud, kind), out)
+    typer.echo(cost.in_words())
 
 
 @app.command()

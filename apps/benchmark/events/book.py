@@ -41,8 +41,8 @@ class Supervised:
 
 
 def book_features(scene: Scene, rows: slice) -> np.ndarray:
-    """The handbook's 15 features (rows, 15) of some rows: the amount, weekend, night; of each of three windows the
-    number and mean of the customer's amounts, the row among them; and the number of the terminal's rows and the share of
+    """The handbook's features (rows, 15) of some rows: the amount, weekend, night; of each of three windows the number
+    and mean of the customer's amounts, the row among them; and the number of the terminal's rows and the share of
     frauds in them, in windows that end 7 days before.
     """
     before = scene.transactions.iloc[:rows.stop]

@@ -36,7 +36,7 @@ def measure_events(
     waiting = [job for job in jobs if not is_done(job, again=again)]
     say(f"{len(jobs)} runs, {len(jobs) - len(waiting)} of them done before")
     if waiting and not (out / KEPT / FILE).exists():
-        say(told(keep_history(data, names, out)))
+        say(keep_history(data, names, out).in_words())
 
     def tell(job: EventJob, result: EventResult) -> None:
         judged = result.judged
@@ -47,7 +47,7 @@ def measure_events(
     try:
         run(waiting, limit, tell)
     finally:  # a run that is stopped has a report of what it did
-        report = write_report(jobs, out) if any(job.file.exists() for job in jobs) else out
+        report = write_report(jobs, out, read_cost(out)) if any(job.file.exists() for job in jobs) else out
     return report
 
 
@@ -68,11 +68,6 @@ def keep_history(data: Path, names: Names, out: Path) -> HistoryCost:
         write(asdict(cost), out / COST)
         return cost
     raise AssertionError("a task has an outcome")
-
-
-def told(cost: HistoryCost) -> str:
-    return (f"history: {cost.columns} columns of {cost.rows:,} records in {cost.seconds:.1f} s, peak "
-            f"{cost.peak_megabytes:,.0f} MB; load average before it {cost.load:.1f}")
 
 
 def read_cost(out: Path) -> HistoryCost | None:

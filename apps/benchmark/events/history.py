@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from anomaly_cl.features.history import HistoryColumn, HistoryPlan
+from anomaly_cl.features.history import HistoryPlan
 from anomaly_cl.features.records import prepare_records
 from anomaly_cl.features.sql_engine import BATCH_ROWS, DuckDBEngine, Rows, SqlEngine
 from anomaly_cl.schema import Column, Kind, Role, Schema
@@ -38,6 +38,10 @@ class HistoryCost:
     peak_megabytes: float
     load: float
 
+    def in_words(self) -> str:
+        return (f"history: {self.columns} columns of {self.rows:,} records in {self.seconds:.1f} s, peak "
+                f"{self.peak_megabytes:,.0f} MB; load average before it {self.load:.1f}")
+
 
 def as_records(transactions: pd.DataFrame, first_row: int = 0) -> pa.Table:
     """The records that history is computed from."""
@@ -45,18 +49,16 @@ def as_records(transactions: pd.DataFrame, first_row: int = 0) -> pa.Table:
 
 
 def measure_history(data: Path, names: Names, file: Path | None = None) -> HistoryCost:
-    """Compute every history column of a file's transactions, read included, and write them to another if one is named."""
+    """Compute every history column of a file's transactions, read included, and write them if a file is named."""
     load, start = os.getloadavg()[0], time.perf_counter()
     batches = DuckDBEngine().run(PLAN.sql("records"), {"records": as_records(read_transactions(data, names))})
     rows = _write(batches, file) if file else sum(batch.num_rows for batch in batches)
     return HistoryCost(rows, len(PLAN.columns), time.perf_counter() - start, peak_megabytes(), load)
 
 
-def read_history(file: Path, rows: slice, columns: list[HistoryColumn] | None = None) -> pa.Table:
-    """These rows of the columns that were written, under the names of the SQL."""
-    table = pa.ipc.open_file(pa.memory_map(str(file))).read_all()
-    names = [column.sql_name for column in PLAN.columns if columns is None or column in columns]
-    return table.select(names).slice(rows.start, rows.stop - rows.start)
+def read_history(file: Path, rows: slice) -> pa.Table:
+    """These rows of the columns that were written, under the names of the SQL; only what is used is read."""
+    return pa.ipc.open_file(pa.memory_map(str(file))).read_all().slice(rows.start, rows.stop - rows.start)
 
 
 class Remembered:

@@ -22,8 +22,8 @@ UNSEEN_KIND = 2  # of the handbook's: these transactions differ from normal ones
 class Judged:
     """Measures of one week, between 0 and 1.
 
-    auc_roc, auc_pr: over the rows, auc_pr_13 without kind 2. card_precision: at 100 cards a day. alert_precision: frauds
-    among the 100 highest rows of each day, recall: these among the frauds of each kind that occurs.
+    auc_roc, auc_pr: over the rows, auc_pr_13 without kind 2. card_precision: at 100 cards a day. alert_precision:
+    frauds among the 100 highest rows of each day, recall: these among the frauds of each kind that occurs.
     """
 
     rows: int

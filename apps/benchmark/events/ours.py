@@ -85,7 +85,7 @@ class Ours:
     """The event detector, trained on the normal rows of the week with all records before them as history."""
 
     def __init__(self, make: Callable[..., EventDetector], seed: int, *, anew: bool = False):
-        """make: from settings; anew: compute histories that other runs have left too, so that seconds mean something."""
+        """make: from settings; anew: compute what other runs have left, too, so that seconds mean something."""
         self.make, self.seed, self.anew = make, seed, anew
 
     def fit(self, scene: Scene) -> Self:

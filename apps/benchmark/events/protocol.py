@@ -109,7 +109,7 @@ class Scene:
 
 
 def read_transactions(file: Path, names: Names = Names()) -> pd.DataFrame:
-    """The transactions of a Parquet file under our own names, by time and key; raises InputError for lacking columns."""
+    """The transactions of a Parquet file under our own names, by time and key; InputError where columns lack."""
     asked = list(astuple(names))
     if not file.is_file():
         raise InputError("transactions are a Parquet file", f"there is no {file}", "correct the path")

@@ -83,7 +83,8 @@ def models() -> dict[str, Model]:
 
 
 def event_jobs(
-    data: Path, names: Names, weeks: Sequence[Week], seeds: Sequence[int], out: Path, chosen: Sequence[str] | None = None
+    data: Path, names: Names, weeks: Sequence[Week], seeds: Sequence[int], out: Path,
+    chosen: Sequence[str] | None = None,
 ) -> list[EventJob]:
     """All jobs, one model after the other; raises UsageError for an unknown model."""
     known = models()
