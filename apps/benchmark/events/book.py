@@ -50,7 +50,7 @@ def book_features(scene: Scene, rows: slice) -> np.ndarray:
     seconds = (times - times.iloc[0]).dt.total_seconds().to_numpy()
     amounts, frauds = before[AMOUNT].to_numpy(), before[FRAUD].to_numpy(np.float64)
     delay = DELAY.total_seconds()
-    found = [amounts, times.dt.weekday >= SATURDAY, times.dt.hour <= NIGHT_ENDS]
+    found = [amounts, times.dt.day_of_week >= SATURDAY, times.dt.hour <= NIGHT_ENDS]
     for days in WINDOWS:
         counts, total = window_totals(before[CUSTOMER].to_numpy(), seconds, amounts, 0, days * SECONDS_A_DAY)
         found += [counts, total / counts]

@@ -91,11 +91,11 @@ class Ours:
     def fit(self, scene: Scene) -> Self:
         self.detector = self.make(key=KEY, entity=[CUSTOMER, TERMINAL], time=TIME, random_state=self.seed,
                                   engine=Remembered(scene.kept, anew=self.anew))
-        self.detector.fit(scene.records(scene.normal), scene.records(slice(0, scene.training.start)))
+        self.detector.fit(scene.records(scene.normal), scene.records_before(scene.training.start))
         return self
 
     def score(self, scene: Scene) -> np.ndarray:
-        return self.detector.decision_function(scene.records(scene.test), scene.records(slice(0, scene.test.start)))
+        return self.detector.decision_function(scene.records(scene.test), scene.records_before(scene.test.start))
 
 
 class Confirmed(Ours):
@@ -106,12 +106,12 @@ class Confirmed(Ours):
         end = scene.training.stop
         start = scene.days(7 - CONFIRMED_DAYS, 7).start
         self.detector = self.detector.confirmed(
-            scene.records(slice(start, end)), scene.verdicts(scene.week.day(14)), scene.records(slice(0, start)))
+            scene.records(slice(start, end)), scene.verdicts(scene.week.day(14)), scene.records_before(start))
         return self
 
     def score(self, scene: Scene) -> np.ndarray:
         return self.detector.decision_function(
-            scene.records(scene.test), scene.records(slice(0, scene.test.start)),
+            scene.records(scene.test), scene.records_before(scene.test.start),
             verdicts=scene.verdicts(scene.week.day(21)))
 
 

@@ -88,6 +88,10 @@ class Scene:
         """These transactions without what is known of them afterwards."""
         return self.transactions[RECORD].iloc[rows]
 
+    def records_before(self, row: int) -> pd.DataFrame | None:
+        """The same of all transactions before a row; None if it is the first."""
+        return self.records(slice(0, row)) if row else None
+
     def verdicts(self, before: pd.Timestamp) -> pd.DataFrame:
         """What was found of transactions, as far as it was known before an instant."""
         end = int(self.transactions[TIME].searchsorted(before - DELAY))
