@@ -37,7 +37,7 @@ class Supervised:
         return self
 
     def score(self, scene: Scene) -> np.ndarray:
-        return self.model.predict_proba(book_features(scene, scene.test))[:, 1]
+        return np.asarray(self.model.predict_proba(book_features(scene, scene.test)))[:, 1]
 
 
 def book_features(scene: Scene, rows: slice) -> np.ndarray:

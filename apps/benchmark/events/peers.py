@@ -103,6 +103,8 @@ class Peer:
 
 def peers() -> dict[str, Callable[[int], Peer]]:
     """Makers {name: from a seed}."""
-    made = {f"{name}-{columns}": partial(Peer, made_of, name)
-            for columns, made_of in {"events": EventColumns, "AMT5": FiveAmounts}.items() for name in DETECTORS}
+    made: dict[str, Callable[[int], Peer]] = {
+        f"{name}-{columns}": partial(Peer, made_of, name)
+        for columns, made_of in {"events": EventColumns, "AMT5": FiveAmounts}.items() for name in DETECTORS
+    }
     return made | {"KNN-27": partial(Peer, ManyAmounts, "KNN")}

@@ -99,7 +99,7 @@ def _growth_text(frame: pd.DataFrame) -> list[str]:
         return []
     rows = ([line["few"], line["many"], str(line["weeks"]), _number(line["AP few"], 3), _number(line["AP many"], 3),
              _number(line["loss %"], 1)] for line in lines.to_dict("records"))
-    return ["## What more columns cost", markdown(list(lines), rows)]
+    return ["## What more columns cost", markdown(list(map(str, lines)), rows)]
 
 
 def _provenance(frame: pd.DataFrame, cost: HistoryCost | None) -> str:
