@@ -1,4 +1,4 @@
-"""The upper bound with labels: LightGBM on the handbook's features, of which the terminal's share of frauds is one.
+"""Upper bounds: LightGBM on the handbook's features, among them the terminal's share of frauds; and a perfect rank.
 
 Le Borgne et al., chapter 3, section "Baseline feature transformation".
 """
@@ -11,7 +11,8 @@ from typing import Self
 import numpy as np
 
 from anomaly_cl.errors import UsageError
-from apps.benchmark.events.protocol import AMOUNT, CUSTOMER, DELAY, FRAUD, TERMINAL, TIME, Scene
+from apps.benchmark.events.judging import UNSEEN_KIND
+from apps.benchmark.events.protocol import AMOUNT, CUSTOMER, DELAY, FRAUD, KIND, TERMINAL, TIME, Scene
 
 SECONDS_A_DAY = 86_400
 WINDOWS = (1, 7, 30)  # days
@@ -38,6 +39,20 @@ class Supervised:
 
     def score(self, scene: Scene) -> np.ndarray:
         return np.asarray(self.model.predict_proba(book_features(scene, scene.test)))[:, 1]
+
+
+class Ceiling:
+    """The best that scores without labels can do: frauds that differ from normal rows first, all others alike."""
+
+    def __init__(self, seed: int):
+        pass
+
+    def fit(self, scene: Scene) -> Self:
+        return self
+
+    def score(self, scene: Scene) -> np.ndarray:
+        kinds = scene.transactions[KIND].to_numpy()[scene.test]
+        return ((kinds > 0) & (kinds != UNSEEN_KIND)).astype(np.float64)
 
 
 def book_features(scene: Scene, rows: slice) -> np.ndarray:

@@ -21,7 +21,7 @@ from apps.benchmark.models import Model
 from apps.benchmark.workers import run_tasks
 
 RUNS, KEPT = "runs", "kept"
-SUPERVISED = "supervised"
+SUPERVISED, CEILING = "supervised", "ceiling-without-labels"
 
 
 class EventModel(Protocol):
@@ -72,14 +72,15 @@ class EventResult:
 
 def models() -> dict[str, Model]:
     """All models {name: model}."""
-    from apps.benchmark.events.book import Supervised
+    from apps.benchmark.events.book import Ceiling, Supervised
     from apps.benchmark.events.ours import our_models
     from apps.benchmark.events.peers import peers
 
     makers: dict[str, Callable[[int], Any]] = our_models()
     found = {name: Model(make, "anomaly_cl") for name, make in makers.items()}
     found |= {name: Model(make, "pyod") for name, make in peers().items()}
-    return found | {SUPERVISED: Model(Supervised, "apps.benchmark.events")}
+    bounds: dict[str, Callable[[int], Any]] = {SUPERVISED: Supervised, CEILING: Ceiling}
+    return found | {name: Model(make, "apps.benchmark.events") for name, make in bounds.items()}
 
 
 def event_jobs(
