@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
+    "EventDetector": "anomaly_cl.detectors.events",
     "Schema": "anomaly_cl.schema",
     "TabularDetector": "anomaly_cl.detectors.tabular",
     "load": "anomaly_cl.detectors.loading",

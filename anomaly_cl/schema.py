@@ -145,6 +145,16 @@ class Schema:
             for column in self.columns
         ))
 
+    def naming(self, *, key: str | None = None, entities: Iterable[str] = (), time: str | None = None) -> Schema:
+        """The same schema with these columns as key, entities and time; those that were so before are ignored."""
+        roles: dict[str, str] = {}
+        for role, names in ((Role.KEY, [key] if key else []), (Role.ENTITY, list(entities)),
+                            (Role.TIME, [time] if time else [])):
+            if names:
+                roles |= {column.name: Role.IGNORE.value for column in self.with_role(role)
+                          if column.name not in roles} | dict.fromkeys(names, role.value)
+        return self.assign(roles)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON and YAML; defaults are left out."""
         return {"columns": {column.name: _settings(column) for column in self.columns}}

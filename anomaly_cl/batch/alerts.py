@@ -13,9 +13,9 @@ import pyarrow as pa
 from anomaly_cl.alerts.models import Alert, Run
 from anomaly_cl.alerts.store import AddedRun, AlertStore, alert_id, json_value, run_id
 from anomaly_cl.batch.shelf import RowShelf
+from anomaly_cl.detectors.loading import Detector
 from anomaly_cl.detectors.policies import scored_rows
 from anomaly_cl.detectors.scored import Scores
-from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.schema import Role, Schema
 from anomaly_cl.scoring.policy import Policy, ScoredRows
 from anomaly_cl.table.read import Batch
@@ -109,7 +109,7 @@ class AlertPool:
 
 
 def store_alerts(
-    store: AlertStore, detector: TabularDetector, run: Run, alerts: Candidates, reasons: Reasons
+    store: AlertStore, detector: Detector, run: Run, alerts: Candidates, reasons: Reasons
 ) -> AddedRun:
     """Add a run and its alerts to the store; what is there already stays as it is."""
     return store.add_run(run, _stored(detector, run, alerts, reasons))
@@ -127,14 +127,15 @@ def describe_run(manifest: dict[str, Any], input_hash: str, summary: dict[str, A
 
 
 def _stored(
-    detector: TabularDetector, run: Run, alerts: Candidates, reasons: Reasons
+    detector: Detector, run: Run, alerts: Candidates, reasons: Reasons
 ) -> Iterator[Alert]:
     schema, typical = detector.schema_, json_value(detector.scorer_.encoder_.typical())
     shown = [column.name for column in schema.required]
     for start in range(0, len(alerts.row_numbers), CHUNK):
         part = alerts.take(np.arange(start, min(start + CHUNK, len(alerts.row_numbers))))
         rows = part.rows.select(shown)
-        neighbours = detector.neighbours(rows, NEIGHBOURS)
+        neighbours = [[{name: row[name] for name in shown} for row in nearest]
+                      for nearest in detector.neighbours(rows, NEIGHBOURS)]
         for i, record in enumerate(rows.to_pylist()):
             number = int(part.row_numbers[i])
             key, entities, occurred_at = _names(record, schema)

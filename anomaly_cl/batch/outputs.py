@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from anomaly_cl.detectors.scored import REASONS, SCORED, Scores, naming_columns,
 from anomaly_cl.errors import UsageError
 from anomaly_cl.schema import Schema
 from anomaly_cl.table.conform import Rejected
-from anomaly_cl.table.read import Batch
+from anomaly_cl.table.read import BATCH_ROWS, Batch, RowStream, open_rows
 from anomaly_cl.table.write import ParquetWriter, write_text
 
 ROW_NUMBER = "row_number"
@@ -29,10 +30,13 @@ REJECTS = pa.schema([(ROW_NUMBER, pa.int64()), ("column", pa.string()), ("rule",
 
 @dataclass(frozen=True)
 class Outputs:
-    """The scored file, and beside it the rejected rows, the manifest, and a draft that is gone in the end."""
+    """The scored file, and beside it the rejected rows, those of the history, the manifest, and a draft that is gone in
+    the end.
+    """
 
     scored: Path
     rejects: Path
+    history_rejects: Path
     manifest: Path
     draft: Path
 
@@ -44,7 +48,8 @@ class Outputs:
             raise UsageError("the scored file is a .parquet file in a folder that exists", f"the name is {str(out)!r}",
                              "write for example scored.parquet")
         draft = out.with_name(f".{out.name}.{os.getpid()}.draft")
-        return cls(out, out.with_suffix(".rejects.parquet"), out.with_suffix(".manifest.json"), draft)
+        return cls(out, out.with_suffix(".rejects.parquet"), out.with_suffix(".history.rejects.parquet"),
+                   out.with_suffix(".manifest.json"), draft)
 
 
 def scored_schema(rows: pa.Schema, schema: Schema, keep: Sequence[str]) -> pa.Schema:
@@ -90,6 +95,19 @@ def reject_rows(rejected: Sequence[Rejected]) -> pa.Table:
     """Rejected rows as a table."""
     columns = {name: [getattr(row, name) for row in rejected] for name in REJECTS.names}
     return pa.table(columns, schema=REJECTS)
+
+
+@contextmanager
+def rejecting_rows(
+    source: Any, schema: Schema, rejects: Path, *, where: str | None = None, batch_rows: int = BATCH_ROWS
+) -> Iterator[RowStream]:
+    """An input as a stream of rows; those that it rejects are in a file in the end, if there are some."""
+    with ParquetWriter(rejects, REJECTS) as writer:
+        stream = open_rows(source, schema, where=where, batch_rows=batch_rows,
+                           on_reject=lambda rows: writer.write(reject_rows(rows)))
+        yield stream
+    if not stream.rows_rejected:
+        rejects.unlink()
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +16,15 @@ import pyarrow.parquet as pq
 
 from anomaly_cl.alerts.store import open_store
 from anomaly_cl.batch.alerts import AlertPool, Candidates, Reasons, describe_run, store_alerts
+from anomaly_cl.batch.events import (
+    Rows,
+    calibration_of,
+    file_schema,
+    require_events,
+    require_history,
+    scorable,
+    without_verdicts,
+)
 from anomaly_cl.batch.outputs import (
     REJECTS,
     Outputs,
@@ -23,6 +32,7 @@ from anomaly_cl.batch.outputs import (
     draft_schema,
     finish_draft,
     reject_rows,
+    rejecting_rows,
     scored_schema,
     sha256_of,
     write_json,
@@ -30,8 +40,11 @@ from anomaly_cl.batch.outputs import (
 from anomaly_cl.batch.summary import RunSummary
 from anomaly_cl.detectors.artifact import LIBRARIES
 from anomaly_cl.detectors.drift import TableDrift
-from anomaly_cl.detectors.tabular import TabularDetector
-from anomaly_cl.schema import Role
+from anomaly_cl.detectors.loading import Detector
+from anomaly_cl.detectors.policies import known_before, resolve
+from anomaly_cl.detectors.verdict_table import VerdictTable
+from anomaly_cl.schema import Role, Schema
+from anomaly_cl.scoring.calibration import Calibration
 from anomaly_cl.scoring.policy import Policy
 from anomaly_cl.table.files import expand
 from anomaly_cl.table.read import BATCH_ROWS, RowStream, open_rows
@@ -41,16 +54,23 @@ Progress = Callable[[int], None]
 
 
 def score_file(
-    detector: TabularDetector, source: Any, out: str | Path, *, where: str | None = None, keep: Sequence[str] = (),
+    detector: Detector, source: Any, out: str | Path, *, where: str | None = None, history: Any = None,
+    history_where: str | None = None, verdicts: str | Path | None = None, keep: Sequence[str] = (),
     policy: str | Policy | None = None, store: str | None = None, batch_rows: int = BATCH_ROWS,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Score files and write the scored file, `*.rejects.parquet` and `*.manifest.json`; return the manifest.
 
+    Rows stream by, in bounded memory; but an event model looks at all records of the input at once, with their history.
+
     Args:
         source: a path, folder or pattern of CSV, Parquet or Arrow files, or a list of them.
         out: name of the scored file, ending in .parquet.
-        where: an SQL condition on the input.
+        where: an SQL condition on the input: which rows are scored, and are past of each other.
+        history: files of earlier records, of an event model: read but not scored. Rejected ones are kept in
+            `*.history.rejects.parquet`.
+        history_where: an SQL condition on the history.
+        verdicts: a file of key, verdict and time, of records of both, of an event model that learned from some.
         keep: columns of the input to carry over.
         policy: "alpha=0.01" (the default), "fdr=0.05", "budget=100/day", "cost=1:50"; see `scoring.thresholds`.
         store: path or URL of an alert store that receives the alerts.
@@ -62,23 +82,37 @@ def score_file(
             final name.
     """
     started = time.time()
-    outputs, resolved = Outputs.beside(out), detector.resolve_policy(policy)
+    require_history(history, history_where)
+    require_events(detector, history=history, verdicts=verdicts)
+    schema, outputs = file_schema(detector), Outputs.beside(out)
+    calibration = calibration_of(detector, verdicts is not None)
+    resolved = resolve(policy, known_before(calibration, schema))
+    told = None if verdicts is None else VerdictTable.read(verdicts, schema)
     # the store is opened before the work, so that a wrong address costs none
     with nullcontext() if store is None else open_store(store) as opened:
-        with ParquetWriter(outputs.rejects, REJECTS) as rejects:
-            stream = open_rows(source, detector.schema_, where=where, batch_rows=batch_rows,
+        with (
+            ParquetWriter(outputs.rejects, REJECTS) as rejects,
+            _history(history, schema, outputs.history_rejects, history_where, batch_rows) as before,
+        ):
+            stream = open_rows(source, schema, where=where, batch_rows=batch_rows,
                                on_reject=lambda rows: rejects.write(reject_rows(rows)))
-            final = scored_schema(stream.arrow_schema, detector.schema_, keep)
-            summary = RunSummary(detector.calibration_.scores_, detector.schema_.only(Role.TIME))
+            final = scored_schema(stream.arrow_schema, schema, keep)
+            summary = RunSummary(calibration.scores_, schema.only(Role.TIME))
             drift = detector.drift_monitor()
-            with AlertPool(resolved, stream.arrow_schema, detector.schema_, detector.calibration_.n_rows_) as pool:
-                alerts, reasons = _write_scored(detector, stream, outputs, final, pool, summary, drift, progress)
+            with (
+                scorable(detector, stream, before, verdicts=told, keep=keep, batch_rows=batch_rows) as rows,
+                AlertPool(resolved, rows.arrow_schema, schema, calibration.n_rows_) as pool,
+            ):
+                alerts, reasons = _write_scored(detector, rows, outputs, final, (pool, summary, drift), progress)
                 cut = pool.cut()
-        manifest = _manifest(detector, stream, source, where, str(resolved), len(reasons))
+        manifest = _manifest(detector, stream, source, where, str(resolved), len(reasons), calibration)
+        if before is not None:
+            manifest["history"] = _described(before, history, history_where) | {"rows": before.counts}
+        if told is not None:
+            manifest["verdicts"] = {"files": _digests(verdicts), "keys": len(told.keys)}
         manifest |= {"cut": cut, "drift": drift.verdict().as_dict()}
         if opened is not None:
-            files = "".join(sorted(manifest["input"]["files"].values()))
-            run = describe_run(manifest, hashlib.sha256(files.encode()).hexdigest(), summary.as_dict() | {"cut": cut})
+            run = describe_run(manifest, _digest_of_inputs(manifest), summary.as_dict() | {"cut": cut})
             manifest["stored"] = asdict(store_alerts(opened, detector, run, alerts, reasons))
     manifest["started_at"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started))
     manifest["seconds"] = round(time.time() - started, 3)
@@ -86,13 +120,22 @@ def score_file(
     return manifest
 
 
+def _history(
+    source: Any, schema: Schema, rejects: Path, where: str | None, batch_rows: int
+) -> AbstractContextManager[RowStream | None]:
+    if source is None:
+        return nullcontext()
+    return rejecting_rows(source, schema, rejects, where=where, batch_rows=batch_rows)
+
+
 def _write_scored(
-    detector: TabularDetector, stream: RowStream, outputs: Outputs, final: pa.Schema, pool: AlertPool,
-    summary: RunSummary, drift: TableDrift, progress: Progress | None,
+    detector: Detector, rows: Rows, outputs: Outputs, final: pa.Schema,
+    counters: tuple[AlertPool, RunSummary, TableDrift], progress: Progress | None,
 ) -> tuple[Candidates, Reasons]:
     """Write the scored file in two passes; return the alerts, and their reasons by row number."""
+    pool, summary, _ = counters
     try:
-        _write_draft(detector, stream, outputs.draft, draft_schema(final), (pool, summary, drift), progress)
+        _write_draft(detector, rows, outputs.draft, draft_schema(final), counters, progress)
         alerts = pool.alerts()
         summary.add_alerts(alerts.rows)
         reasons = dict(zip(alerts.row_numbers.tolist(), detector.reasons(alerts.rows), strict=True))
@@ -103,40 +146,54 @@ def _write_scored(
 
 
 def _write_draft(
-    detector: TabularDetector, stream: RowStream, path: Path, draft: pa.Schema,
+    detector: Detector, rows: Rows, path: Path, draft: pa.Schema,
     counters: tuple[AlertPool, RunSummary, TableDrift], progress: Progress | None,
 ) -> None:
     """First pass: everything but what needs the policy."""
     pool, summary, drift = counters
     with pq.ParquetWriter(path, draft, compression="lz4") as writer:
-        for batch in stream:
+        for batch in rows:
             scores = detector.score_table(batch.rows)
             writer.write_table(draft_rows(batch, scores, draft, detector.schema_, detector.model_id_))
             pool.add(batch, scores)
             summary.add(batch.rows, scores)
-            drift.add(batch.rows, scores.score)
+            bare = without_verdicts(batch.rows)
+            drift.add(bare, scores.score if bare is batch.rows else detector.score_table(bare).score)
             if progress:
                 progress(summary.rows)
 
 
 def _manifest(
-    detector: TabularDetector, stream: RowStream, source: Any, where: str | None, policy: str, n_alerts: int
+    detector: Detector, stream: RowStream, source: Any, where: str | None, policy: str, n_alerts: int,
+    calibration: Calibration,
 ) -> dict[str, Any]:
-    files = {file: sha256_of(file) for file in _files(source)}
     return {
-        "input": {"name": stream.name, "where": where or "", "files": files},
+        "input": _described(stream, source, where),
         "model_id": detector.model_id_,
         "rows": {"read": stream.rows_read, "filtered_out": stream.rows_filtered_out,
                  "in": stream.rows_read - stream.rows_filtered_out, "scored": stream.rows_accepted,
                  "rejected": stream.rows_rejected},
         "policy": policy,
         "alerts": n_alerts,
-        "calibration": {"rows": detector.calibration_.n_rows_, "tail": detector.calibration_.tail_note_,
-                        "segments": detector.calibration_.segments_},
+        "calibration": {"rows": calibration.n_rows_, "tail": calibration.tail_note_,
+                        "segments": calibration.segments_},
         "versions": {name: version(name) for name in LIBRARIES},
     }
 
 
-def _files(source: Any) -> list[str]:
+def _described(stream: RowStream, source: Any, where: str | None) -> dict[str, Any]:
+    return {"name": stream.name, "where": where or "", "files": _digests(source)}
+
+
+def _digest_of_inputs(manifest: dict[str, Any]) -> str:
+    """One digest of all files that the scores depend on, and of the condition on the history."""
+    files = [digest for part in ("input", "history", "verdicts") if part in manifest
+             for digest in sorted(manifest[part]["files"].values())]
+    where = manifest.get("history", {}).get("where", "")
+    return hashlib.sha256(("".join(files) + where).encode()).hexdigest()
+
+
+def _digests(source: Any) -> dict[str, str]:
+    """SHA-256 of each file that paths mean."""
     paths = [source] if isinstance(source, str | Path) else list(source)
-    return [file for path in paths for file in expand(path)]
+    return {file: sha256_of(file) for path in paths for file in expand(path)}

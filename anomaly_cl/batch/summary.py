@@ -21,8 +21,10 @@ class RunSummary:
 
     def __init__(self, calibration_scores: np.ndarray, time_column: str | None):
         self.time_column = time_column
-        # twice the largest calibration score leaves room for what is stranger than every normal row
-        self.score_edges = np.linspace(0, 2 * max(float(calibration_scores.max()), 1e-6), SCORE_BINS + 1)
+        # twice the range of calibration scores leaves room for what is stranger than every normal row
+        self.lowest = min(0.0, float(calibration_scores.min()))
+        widest = 2 * max(float(calibration_scores.max()) - self.lowest, 1e-6)
+        self.score_edges = self.lowest + np.linspace(0, widest, SCORE_BINS + 1)
         self.calibration_counts = self._score_counts(calibration_scores)
         self.score_counts = np.zeros(SCORE_BINS, int)
         self.risk_counts = np.zeros(len(RISK_EDGES) - 1, int)
@@ -44,7 +46,7 @@ class RunSummary:
         self.alert_days += self._per_day(rows)
 
     def _score_counts(self, scores: np.ndarray) -> np.ndarray:
-        return np.histogram(np.clip(scores, 0, self.score_edges[-1]), self.score_edges)[0]
+        return np.histogram(np.clip(scores, self.lowest, self.score_edges[-1]), self.score_edges)[0]
 
     def _per_day(self, rows: pa.RecordBatch | pa.Table) -> Counter[str]:
         if self.time_column is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from anomaly_cl.cli.confirm import confirm
 from anomaly_cl.cli.dashboard import dashboard
 from anomaly_cl.cli.demo import demo
 from anomaly_cl.cli.drift import drift
@@ -23,7 +24,7 @@ app = typer.Typer(
     help="Anomalies and fraud without labels: learn normal rows, score a file, work through the alerts.",
     epilog="Exit codes: 0 done, 2 wrong usage, 3 bad input, 4 bad model.",
 )
-for command in (fit, score, drift, recalibrate, evaluate, inspect, schema, dashboard, demo):
+for command in (fit, score, drift, recalibrate, confirm, evaluate, inspect, schema, dashboard, demo):
     app.command()(command)
 app.add_typer(simulate)
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from anomaly_cl.cli.options import Inputs, Json, Where
+from anomaly_cl.cli.events import open_both, say_history
+from anomaly_cl.cli.options import History, HistoryWhere, Inputs, Json, Where
 from anomaly_cl.cli.screen import progress, say, say_json, say_pairs
 
 SHOWN = 10  # columns
@@ -17,6 +18,8 @@ def drift(
     model: Annotated[Path, typer.Argument(metavar="MODEL", show_default=False, help="Model folder.")],
     inputs: Inputs,
     where: Where = None,
+    history: History = None,
+    history_where: HistoryWhere = None,
     json: Json = False,
 ) -> None:
     """Check whether a model's calibration still holds for new rows: fine, watch or recalibrate.
@@ -26,17 +29,21 @@ def drift(
 
     Example: `anomaly-cl drift model july.csv`
     """
+    from anomaly_cl.batch.events import scorable
     from anomaly_cl.detectors.loading import load
-    from anomaly_cl.table.read import open_rows
 
     detector = load(model)
-    stream = open_rows(inputs, detector.schema_, where=where)
-    with progress("comparing") as done:
-        verdict = detector.drift_of_stream(stream)
+    stream, before = open_both(detector, inputs, where, history, history_where)
+    with scorable(detector, stream, before) as rows, progress("comparing") as done:
+        verdict = detector.drift_of_stream(rows)
         done(verdict.rows)
+    earlier = {} if before is None else {"history": before.counts}
     if json:
-        return say_json(verdict.as_dict() | {"model_id": detector.model_id_, "rows_rejected": stream.rows_rejected})
+        return say_json(verdict.as_dict() | {"model_id": detector.model_id_, "rows_rejected": stream.rows_rejected}
+                        | earlier)
     say(verdict.sentence)
+    if before is not None:
+        say_history(before.counts)
     say_pairs(f"{stream.name} against the calibration of {model}", {
         "rows": verdict.rows, "rows_rejected": stream.rows_rejected, "calibration_rows": verdict.calibration_rows,
         "distance_of_ordinary_scores": verdict.bulk_distance, "more_rows_in_the_strange_tenth": verdict.tail_excess,

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomaly_cl.cli.options import Inputs, Where
-from anomaly_cl.cli.screen import errors, progress, say
+from anomaly_cl.cli.events import event_schema
+from anomaly_cl.cli.fit_events import fit_events
+from anomaly_cl.cli.fit_rows import fit_rows
+from anomaly_cl.cli.options import History, HistoryWhere, Inputs, Where
+from anomaly_cl.cli.screen import errors, say
 from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.schema import Role, Schema
 from anomaly_cl.table.read import open_rows
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from anomaly_cl.detectors.loading import Detector
 
 
 class Logger(StrEnum):
@@ -26,17 +29,35 @@ class Logger(StrEnum):
     MLFLOW = "mlflow"
 
 
+class DetectorKind(StrEnum):
+    """What is judged: rows by themselves, or records against the past of their entities."""
+
+    TABULAR = "tabular"
+    EVENTS = "events"
+
+
 def fit(
     inputs: Inputs,
     out: Annotated[Path, typer.Option(metavar="MODEL", help="Folder to write the model to.")],
+    detector: Annotated[DetectorKind, typer.Option(
+        help="tabular judges rows by themselves; events judges records against the past of their entities."
+    )] = DetectorKind.TABULAR,
     schema: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Schema as YAML (see `anomaly-cl schema`); inferred if not given.")] = None,
     role: Annotated[list[str] | None, typer.Option(
         metavar="COLUMN=ROLE", help="Role of a column: feature, key, entity, time, label, segment, ignore. Repeatable."
     )] = None,
+    key: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column that names a record.")] = None,
+    entity: Annotated[list[str] | None, typer.Option(
+        metavar="COLUMN", help="A column that names whom a record is about, for events: customer, card, machine. "
+                               "Repeatable; those that are not named are ignored.")] = None,
+    time: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column that says when.")] = None,
     where: Where = None,
-    pretraining: Annotated[str, typer.Option(
-        metavar="NAME", help="neighbours, simclr, moco, swav, triplet, clip, or none.")] = "neighbours",
+    history: History = None,
+    history_where: HistoryWhere = None,
+    pretraining: Annotated[str | None, typer.Option(
+        metavar="NAME", show_default="neighbours, for events none",
+        help="neighbours, simclr, moco, swav, triplet, clip, or none.")] = None,
     pairs: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Pairs of rows known to be alike or not; three columns: key, key, same or different.",
     )] = None,
@@ -51,44 +72,43 @@ def fit(
 ) -> None:
     """Learn what normal rows look like and write a model folder.
 
-    Labels are never read: choose the normal rows with --where, or give rows that are mostly normal.
+    Labels are never read: choose the normal rows with --where, or give rows that are mostly normal. Events are normal
+    or strange for their customer, card or machine: --history gives the records before, as they came.
 
     Example: `anomaly-cl fit june.csv --out model --role is_fraud=label --where "is_fraud = 0"`
     """
-    from anomaly_cl.batch.outputs import REJECTS, reject_rows
-    from anomaly_cl.detectors.tabular import TabularDetector
-    from anomaly_cl.table.write import ParquetWriter
+    from anomaly_cl.batch.events import require_history
 
-    chosen = read_schema(inputs, schema, role or [])
+    for_events = detector is DetectorKind.EVENTS
+    require_history(history, history_where)
+    if for_events:
+        _refuse("single rows", "leave it out", pairs=pairs, contamination=contamination)
+    else:
+        _refuse("events", "add --detector events", entity=entity, history=history)
+    chosen = read_schema(inputs, schema, role or []).naming(key=key, entities=entity or (), time=time)
     options: dict[str, Any] = {"accelerator": accelerator, "enable_progress_bar": errors.is_terminal}
     if logger:
         options["logger"] = _logger(logger, log_to)
-    detector = TabularDetector(pretraining, seed, trainer_options=options,
-                               contamination=read_contamination(contamination))
-    rejects_file = out.with_name(out.name + ".rejects.parquet")
     if not out.parent.is_dir():
         raise UsageError("a model is written to a folder that exists", f"{out.parent} does not", "make it first")
-    with ParquetWriter(rejects_file, REJECTS) as rejects:
-        stream = open_rows(inputs, chosen, where=where, on_reject=lambda rows: rejects.write(reject_rows(rows)))
-        with progress("learning") as done:
-            detector.fit_stream(stream, pairs=pairs)
-            done(detector.rows_["read"])
-        detector.save(out)
-    trimmed = detector.trimmed_.num_rows
-    say(f"read {stream.rows_read:,} rows: {stream.rows_accepted - trimmed:,} learned from, "
-        f"{stream.rows_filtered_out:,} filtered out, {stream.rows_rejected:,} rejected"
-        + ("" if contamination is None else f", {trimmed:,} trimmed as they look anomalous"))
-    if stream.rows_rejected:
-        say(f"rejected rows, with reasons: {rejects_file}")
+    named = {} if pretraining is None else {"pretraining": pretraining}
+    settings = {"random_state": seed, "trainer_options": options} | named
+    if for_events:
+        fitted: Detector = fit_events(inputs, out, event_schema(chosen), where, history, history_where, settings)
     else:
-        rejects_file.unlink()
-    _write_trimmed(detector.trimmed_, out.with_name(out.name + ".trimmed.parquet"))
+        settings["contamination"] = read_contamination(contamination)
+        fitted = fit_rows(inputs, out, chosen, where, pairs, settings)
     labels = [column.name for column in chosen.with_role(Role.LABEL)]
-    say(f"learned from {', '.join(detector.scorer_.encoder_.learned_names_)}"
+    say(f"learned from {', '.join(fitted.scorer_.encoder_.learned_names_)}"
         + (f"; labels not read: {', '.join(labels)}" if labels else ""))
-    if pairs:
-        say(f"pairs learned from: {detector.rows_['pairs']:,}, those of two training rows")
-    say(f"model {detector.model_id_} in {out}")
+    say(f"model {fitted.model_id_} in {out}")
+
+
+def _refuse(kind: str, remedy: str, **given: Any) -> None:
+    """Raises UsageError for an option of the other detector."""
+    for name, value in given.items():
+        if value:
+            raise UsageError(f"--{name} is for models of {kind}", f"--detector is the other: {value}", remedy)
 
 
 def read_contamination(text: str | None) -> str | float | None:
@@ -100,18 +120,6 @@ def read_contamination(text: str | None) -> str | float | None:
     except ValueError as error:
         raise UsageError("--contamination is auto or a share of the rows", f"it is {text!r}",
                          "write auto, or for example 0.02") from error
-
-
-def _write_trimmed(trimmed: pa.Table, file: Path) -> None:
-    """Keep the trimmed rows beside the model, for people to look at; without any, the file of an older model goes."""
-    from anomaly_cl.table.write import ParquetWriter
-
-    if not trimmed.num_rows:
-        file.unlink(missing_ok=True)
-        return
-    with ParquetWriter(file, trimmed.schema) as writer:
-        writer.write(trimmed)
-    say(f"trimmed rows, strangest first: {file}; if many of them are normal, fit without --contamination")
 
 
 def read_schema(inputs: list[str], path: Path | None, roles: list[str]) -> Schema:

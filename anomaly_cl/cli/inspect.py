@@ -9,10 +9,12 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from anomaly_cl.cli.inspect_events import event_facts, say_events
 from anomaly_cl.cli.options import Json
 from anomaly_cl.cli.report import measured, say_report
 from anomaly_cl.cli.schema import say_schema
 from anomaly_cl.cli.screen import output, say_json, say_pairs
+from anomaly_cl.errors import UsageError
 
 MOST_SEGMENTS = 20
 
@@ -34,8 +36,12 @@ def inspect(
     """
     from anomaly_cl.detectors.artifact import describe_model
     from anomaly_cl.detectors.loading import load
+    from anomaly_cl.detectors.tabular import TabularDetector
 
     detector, about = load(model), describe_model(model)
+    if report and not isinstance(detector, TabularDetector):
+        raise UsageError("a report is of models that judge rows by themselves",
+                         f"{model} judges records against their past", "leave out --report")
     calibration, scorer = detector.calibration_, detector.scorer_
     untrained = f" (left untrained: {scorer.untrained_because_})" if scorer.untrained_because_ else ""
     facts = {
@@ -47,11 +53,16 @@ def inspect(
     }
     if scorer.refinement_ is not None:
         facts["heads"] += ", " + ", ".join(scorer.refinement_.fusion_.weights_)
-    groups = [] if scorer.prototypes_ is None else detector.groups().to_dict("records")
-    found = measured(detector, seeds) if report else None
+    groups, found, events = [], None, {}
+    if isinstance(detector, TabularDetector):
+        schema = detector.schema_
+        groups = [] if scorer.prototypes_ is None else detector.groups().to_dict("records")
+        found = measured(detector, seeds) if report else None
+    else:
+        schema, events = detector.base_schema_, event_facts(detector)
     if json:
-        return say_json({**facts, **({"report": found.to_dict()} if found else {}), "groups": groups,
-                         "schema": detector.schema_.to_dict(), "versions": about["versions"],
+        return say_json({**facts, **({"report": found.to_dict()} if found else {}), **events,
+                         "groups": groups, "schema": schema.to_dict(), "versions": about["versions"],
                          "typical": scorer.encoder_.typical(), "history": scorer.history_,
                          "segments": calibration.segments_})
     say_pairs("Model", {**facts, "versions": ", ".join(f"{k} {v}" for k, v in about["versions"].items())})
@@ -59,7 +70,9 @@ def inspect(
         shown = [*segments[:MOST_SEGMENTS], segments[-1]] if len(segments) > MOST_SEGMENTS + 1 else segments
         say_pairs(f"Segments ({len(segments) - 1}, the largest first; --json has all)",
                   {_named(line): _compared(line) for line in shown})
-    say_schema(detector.schema_)
+    say_schema(schema)
+    if events:
+        say_events(events)
     if groups:
         say_groups(groups)
     if found:

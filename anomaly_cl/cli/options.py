@@ -14,3 +14,8 @@ Store = Annotated[str | None, typer.Option(
     metavar="URL", show_default=False, envvar="ANOMALY_CL_STORE",
     help="Alert store: a path of a SQLite file, or a database URL.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+History = Annotated[list[str] | None, typer.Option(
+    metavar="INPUT", show_default=False, help="Earlier records, for a model of events: read, and not scored. "
+    "Repeatable.")]
+HistoryWhere = Annotated[str | None, typer.Option(
+    metavar="SQL", show_default=False, help="Read only those earlier records that meet this condition.")]

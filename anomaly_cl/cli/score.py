@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from anomaly_cl.cli.options import Inputs, Json, Store, Where
+from anomaly_cl.cli.events import say_history
+from anomaly_cl.cli.options import History, HistoryWhere, Inputs, Json, Store, Where
 from anomaly_cl.cli.screen import policy_warnings, progress, say, say_json
 
 
@@ -16,6 +17,11 @@ def score(
     inputs: Inputs,
     out: Annotated[Path, typer.Option(metavar="FILE", help="Scored file to write, ending in .parquet.")],
     where: Where = None,
+    history: History = None,
+    history_where: HistoryWhere = None,
+    verdicts: Annotated[Path | None, typer.Option(
+        metavar="FILE", show_default=False, help="What was found of earlier records, for a model made by confirm; "
+        "three columns: key, fraud or legitimate, when that was known.")] = None,
     keep: Annotated[list[str] | None, typer.Option(
         metavar="COLUMN", help="Column to carry over into the scored file. Repeatable.")] = None,
     alerts_at: Annotated[str | None, typer.Option(
@@ -31,6 +37,9 @@ def score(
 
     Writes the scored file, and beside it `*.rejects.parquet` and `*.manifest.json`.
 
+    A model of events judges records against the past of their entities: give all earlier ones with --history. Records
+    of INPUT are past of the later ones; those that --where leaves out are not read at all.
+
     Example: `anomaly-cl score model july.csv --out july.parquet --alerts-at alpha=0.001 --store alerts.sqlite`
     """
     from anomaly_cl.batch.score import score_file
@@ -38,13 +47,16 @@ def score(
 
     detector = load(model)
     with policy_warnings(), progress("scoring") as done:
-        manifest = score_file(detector, inputs, out, where=where, keep=keep or [], policy=alerts_at, store=store,
+        manifest = score_file(detector, inputs, out, where=where, history=history or None, history_where=history_where,
+                              verdicts=verdicts, keep=keep or [], policy=alerts_at, store=store,
                               batch_rows=batch_rows, progress=done)
     if json:
         return say_json(manifest)
     rows = manifest["rows"]
     say(f"read {rows['read']:,} rows: {rows['scored']:,} scored, {rows['filtered_out']:,} filtered out, "
         f"{rows['rejected']:,} rejected")
+    if "history" in manifest:
+        say_history(manifest["history"]["rows"])
     say(f"{manifest['alerts']:,} alerts at {manifest['policy']} in {out}{_expected(manifest['cut'])}")
     if (drift := manifest["drift"])["verdict"] != "fine":
         say(f"drift: {drift['sentence']}")

@@ -15,7 +15,8 @@ from pyod.models.base import BaseDetector
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from anomaly_cl.detectors.tabular import FEWEST, TabularDetector
+from anomaly_cl.detectors.fitted import FEWEST
+from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.pretraining.settings import TrainingSettings
 from anomaly_cl.table.split import CalibrationPlan

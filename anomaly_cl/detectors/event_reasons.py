@@ -88,7 +88,8 @@ def in_words(
         return None if time is None else f"{time:%H:%M}", f"around {int(known):02d}:{int(known % 1 * 60):02d}"
     if deviation.kind == "activity":
         return f"{known + (value or 0.0) * math.sqrt(known + 1):.0f}", f"{known:.3g}"
-    return shown(row[str(deviation.about)]), f"{known:.0f} times before" if known else "never before"
+    times = {0.0: "never", 1.0: "once"}.get(known, f"{known:.0f} times")
+    return shown(row[str(deviation.about)]), f"{times} before"
 
 
 def duration(seconds: float) -> str:

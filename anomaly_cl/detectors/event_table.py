@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,6 +19,8 @@ from anomaly_cl.features.sql_engine import SqlEngine
 from anomaly_cl.schema import Column, Kind, Role, Schema
 
 EXPECTED = "expected: "  # opens the names of columns that only serve the reasons
+EVIDENCE, STRANGE_RECORDS = "evidence: ", "strange records: "  # open the names of what an entity's last days left
+RISK = "verdicts on "  # opens the names of what verdicts say of an entity
 LEAST_WEIGHT = 0.01  # deviations that count for less are left out
 
 
@@ -56,44 +59,51 @@ def read_past(
 
 @dataclass(frozen=True)
 class EventSchema:
-    """The columns of event rows: those of the schema, then the deviations that count, then what was expected."""
+    """The columns of event rows: those of the schema, the deviations that count, patterns, and what was expected."""
 
     base: Schema
     deviations: tuple[str, ...]
+    patterns: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, base: Schema, learned: EntityDeviations) -> EventSchema:
+    def of(cls, base: Schema, learned: EntityDeviations, patterns: Sequence[str] = ()) -> EventSchema:
         """Raises InputError where a column of the table is named like a deviation."""
         counted = tuple(name for name, weight in learned.weights_.items() if weight >= LEAST_WEIGHT)
-        if taken := [name for name in counted if name in base or EXPECTED + name in base]:
-            raise InputError("columns are named otherwise than what is made of them", f"found {taken}",
-                             "rename them, or give them the role ignore")
-        return cls(base, counted)
+        made = [*counted, *patterns, *(EXPECTED + name for name in counted),
+                *(opening + role for opening in (EVIDENCE, STRANGE_RECORDS, RISK) for role in learned.plan.entities)]
+        if taken := [name for name in made if name in base]:
+            raise InputError("columns are named otherwise than what is made of them", f"found {taken}", "rename them")
+        return cls(base, counted, tuple(patterns))
 
     @property
     def schema(self) -> Schema:
         made = [Column(name, Kind.NUMERIC, "double", Role.FEATURE, "a record against its entity's past")
                 for name in self.deviations]
+        made += [Column(name, Kind.NUMERIC, "double", Role.FEATURE, "surprise given its entity's last records")
+                 for name in self.patterns]
         beside = [Column(EXPECTED + name, Kind.NUMERIC, "double", Role.IGNORE, "what the past let expect")
                   for name in self.deviations]
         return Schema((*self.base.columns, *made, *beside))
 
-    def rows(self, past: Past, learned: EntityDeviations) -> pa.Table:
-        """Event rows of the records that `past` looks at."""
+    def rows(self, past: Past, learned: EntityDeviations, patterns: Mapping[str, np.ndarray]) -> pa.Table:
+        """Event rows of the records that `past` looks at, given the patterns' surprises {name: (rows,)} of these."""
         table, records = past.rows.slice(past.first), past.looked_at
         values, expected = learned.transform(records, past.history), learned.expected(records, past.history)
         for name in self.deviations:
             table = table.append_column(name, values.column(name))
+        for name in self.patterns:
+            table = table.append_column(name, pa.array(patterns[name]))
         for name in self.deviations:
             table = table.append_column(EXPECTED + name, expected.column(name))
         return table
 
     def to_state(self) -> dict[str, Any]:
-        return {"base": self.base.to_dict(), "deviations": list(self.deviations)}
+        return {"base": self.base.to_dict(), "deviations": list(self.deviations),
+                "patterns": list(self.patterns)}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> EventSchema:
-        return cls(Schema.from_dict(state["base"]), tuple(state["deviations"]))
+        return cls(Schema.from_dict(state["base"]), tuple(state["deviations"]), tuple(state["patterns"]))
 
 
 def entity_codes(records: pa.Table, plan: HistoryPlan) -> dict[str, np.ndarray]:

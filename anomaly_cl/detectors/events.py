@@ -16,9 +16,26 @@ from sklearn.base import BaseEstimator
 from anomaly_cl.detectors import artifact
 from anomaly_cl.detectors.calibrating import calibrate
 from anomaly_cl.detectors.confirmations import Confirmations
+from anomaly_cl.detectors.entity_pattern import WEIGHT as PATTERN_WEIGHT
+from anomaly_cl.detectors.entity_pattern import EntityPattern
+from anomaly_cl.detectors.event_entities import (
+    Entities,
+    embeddings_frame,
+    known_entities,
+    peer_frame,
+    similar_frame,
+)
 from anomaly_cl.detectors.event_reasons import EventReasons, with_verdicts
-from anomaly_cl.detectors.event_table import EventSchema, Past, entity_codes, read_past
-from anomaly_cl.detectors.fitted import FittedDetector, refuse
+from anomaly_cl.detectors.event_table import (
+    EVIDENCE,
+    RISK,
+    STRANGE_RECORDS,
+    EventSchema,
+    Past,
+    entity_codes,
+    read_past,
+)
+from anomaly_cl.detectors.fitted import FittedDetector, check_settings, refuse
 from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer
 from anomaly_cl.detectors.scored import Scores, segment_texts
 from anomaly_cl.detectors.verdict_table import VerdictTable
@@ -28,6 +45,7 @@ from anomaly_cl.features.history import HistoryPlan
 from anomaly_cl.features.history_sql import MICROSECONDS_A_DAY
 from anomaly_cl.features.records import prepare_records
 from anomaly_cl.features.sql_engine import DuckDBEngine, SqlEngine
+from anomaly_cl.features.table_encoder import TableEncoder
 from anomaly_cl.features.window_sums import window_sums_sql
 from anomaly_cl.pretraining.settings import TrainingSettings
 from anomaly_cl.schema import Role, Schema
@@ -42,10 +60,9 @@ from anomaly_cl.table.read import open_rows
 from anomaly_cl.table.split import Split
 
 KIND = "events"
+MOST_OWN = 3.0  # weight of a record's own columns together: many that say nothing do not drown the deviations
 CONFIRMING = 1_001  # key of the random stream of confirmations, apart from that of fit
 FIT_DAYS = 3 * WINDOW_DAYS  # of unlabelled records before the normal ones, that recurrence is learned from
-EVIDENCE, STRANGE_RECORDS = "evidence: ", "strange records: "  # open the names of what an entity's last days left
-RISK = "verdicts on "  # opens the names of what verdicts say of an entity
 
 
 class EventDetector(FittedDetector, BaseEstimator):
@@ -57,6 +74,9 @@ class EventDetector(FittedDetector, BaseEstimator):
 
     key, entity, time: names of the columns with these roles; those of the schema where None.
     schema: kinds and roles of the columns; inferred from the normal records if None.
+    towers: names of entity columns whose last 20 records are contrasted with the present one by two towers (see
+    `PastHead`). None by default: on simulated payments they found more purchases at hours unusual for the customer,
+    and as much less elsewhere.
     pretraining, training, trainer_options, bank_rows, fit_rows: as of TabularDetector, for the records with their
     deviations as columns.
     engine: where the history is computed; DuckDB in this process if None.
@@ -70,6 +90,7 @@ class EventDetector(FittedDetector, BaseEstimator):
         random_state: int = 0,
         *,
         schema: Schema | None = None,
+        towers: str | Sequence[str] = (),
         pretraining: str = NO_PRETRAINING,
         training: TrainingSettings | None = None,
         trainer_options: Mapping[str, Any] | None = None,
@@ -82,6 +103,7 @@ class EventDetector(FittedDetector, BaseEstimator):
         self.time = time
         self.random_state = random_state
         self.schema = schema
+        self.towers = towers
         self.pretraining = pretraining
         self.training = training
         self.trainer_options = trainer_options
@@ -93,7 +115,8 @@ class EventDetector(FittedDetector, BaseEstimator):
         """Learn from normal records; `history` are earlier ones as they came, which nobody needs to have looked at.
 
         Both may be anything that `TabularDetector.fit` takes; `where` is an SQL condition that picks the normal rows.
-        Raises InputError for records that cannot be read, or without a time, and UsageError without an entity or time.
+        Raises InputError for records that cannot be read, or without a time, and UsageError without an entity or
+        time, or for a setting out of range.
         """
         schema = self._schema_of(rows)
         table = _table(rows, schema, where)
@@ -101,8 +124,10 @@ class EventDetector(FittedDetector, BaseEstimator):
 
     def fit_tables(self, table: pa.Table, history: pa.Table | None, schema: Schema) -> Self:
         """The same for tables that conform to the schema."""
-        sampling, splitting, learning, drifting = np.random.default_rng(self.random_state).spawn(4)
-        self.base_schema_ = schema
+        check_settings(self)
+        streams = np.random.default_rng(self.random_state).spawn(5)
+        sampling, splitting, learning, drifting, contrasting = streams
+        self.base_schema_, towers = schema, self._tower_roles(schema)
         self.deviations_ = EntityDeviations(HistoryPlan.from_schema(schema))
         past = read_past(history, table, schema, self.deviations_, self._engine(), FIT_DAYS)
         n_before = len(past.history) - table.num_rows
@@ -112,9 +137,15 @@ class EventDetector(FittedDetector, BaseEstimator):
         roles, _ = Split().roles(len(chosen), splitting)
         learned = chosen[roles.learned]
         self.deviations_.fit(past.looked_at.take(learned), past.history.take(learned))
-        self.events_ = EventSchema.of(schema, self.deviations_)
+        self.own_encoder_ = TableEncoder(schema).fit(past.rows.slice(past.first).take(learned))
+        self.patterns_ = tuple(
+            EntityPattern(role, self.own_encoder_).fit(
+                past, self.deviations_.plan, chosen[roles.reference], chosen[roles.held_out], stream, self.training,
+                self.trainer_options or {})
+            for role, stream in zip(towers, contrasting.spawn(len(towers)), strict=True))
+        self.events_ = EventSchema.of(schema, self.deviations_, [pattern.column for pattern in self.patterns_])
         self.schema_ = self.events_.schema
-        every = self.events_.rows(past, self.deviations_)
+        every = self._every(past)
         rows = every.take(chosen)
         self.scorer_ = RowScorer().fit(rows, self.schema_, roles, self._recipe(), learning)
         base = np.empty(every.num_rows)
@@ -187,7 +218,7 @@ class EventDetector(FittedDetector, BaseEstimator):
     def event_table(self, table: pa.Table, history: pa.Table | None, *, verdicts: Any = None) -> pa.Table:
         """The same for tables that conform to `base_schema_`."""
         past = read_past(history, table, self.base_schema_, self.deviations_, self._engine(), WINDOW_DAYS)
-        every = self.events_.rows(past, self.deviations_)
+        every = self._every(past)
         totals = self._totals(past, self.surprise_(self.scorer_.score(every)))
         n_before = every.num_rows - table.num_rows
         rows = every.slice(n_before)
@@ -232,6 +263,41 @@ class EventDetector(FittedDetector, BaseEstimator):
         joined = self._joined(table, self._one_class(table))
         return found if joined is None else with_verdicts(found, joined, self.score_table(table).p_tail)
 
+    def embed_entities(self, rows: Any, entity: str | None = None) -> pd.DataFrame:
+        """What each entity of a role (the first, if none is named) did last, as a line by name: how many records that
+        rests on, 20 at most, and an embedding, in which those that behave alike lie near each other.
+
+        `rows` are all records known. With a tower of the role it is the tower's; else mean and spread of the columns.
+        """
+        return embeddings_frame(self._entities(_table(rows, self.base_schema_), entity)[0])
+
+    def similar_entities(self, rows: Any, name: object, k: int = 5, entity: str | None = None) -> pd.DataFrame:
+        """The k entities that behave most like one, nearest first, among those of the records known.
+
+        Columns: entity, distance, records, few (whether it has too few to tell). Raises InputError for another name.
+        """
+        return similar_frame(self._entities(_table(rows, self.base_schema_), entity)[0], name, k)
+
+    def compare_with_peers(
+        self, rows: Any, history: Any = None, *, entity: str | None = None, k: int = 10
+    ) -> pd.DataFrame:
+        """Amounts of records against what their entity, and the k entities that behave most like it, usually have.
+
+        A line for each row (by number) with this entity and each amount: value, what the entity's own past and its
+        peers let expect, the deviation from both in spreads, and a sentence.
+        """
+        table, before = self._tables(rows, history)
+        every = table if before is None else pa.concat_tables([before, table])
+        entities, records = self._entities(every, entity)
+        past = read_past(before, table, self.base_schema_, self.deviations_, self._engine(), 0)
+        seen = past.looked_at.slice(past.looked_at.num_rows - table.num_rows)
+        ours = past.history.slice(past.history.num_rows - table.num_rows)
+        values, expected = self.deviations_.transform(seen, ours), self.deviations_.expected(seen, ours)
+        role, n = entity or self.deviations_.plan.entities[0], every.num_rows
+        own = {str(each.about): (_filled(expected, each.name), _filled(values, each.name))
+               for each in self.deviations_.deviations if each.kind == "amount" and each.entity == role}
+        return peer_frame(entities, records, np.arange(n - table.num_rows, n), role, self.deviations_.plan, own, k)
+
     def drift(self, rows: Any, history: Any = None, *, level: float = LEVEL) -> DriftVerdict:
         """Whether the calibration still holds for new unlabelled records, as of TabularDetector."""
         table, monitor = self.event_rows(rows, history), self.drift_monitor()
@@ -255,7 +321,8 @@ class EventDetector(FittedDetector, BaseEstimator):
         state = self._learned_state() | {
             "kind": KIND, "version": version("anomaly_cl"), "model_id": self.model_id_, "rows": self.rows_,
             "settings": {"pretraining": self.pretraining, "random_state": self.random_state,
-                         "bank_rows": self.bank_rows, "fit_rows": self.fit_rows},
+                         "bank_rows": self.bank_rows, "fit_rows": self.fit_rows,
+                         "towers": [pattern.role for pattern in self.patterns_]},
             "scorer": self.scorer_.to_state(),
             "calibration": {name: value for name, value in self.calibration_.to_state().items() if name != "scores"},
             "drift": self.drift_reference_.to_state(),
@@ -272,6 +339,9 @@ class EventDetector(FittedDetector, BaseEstimator):
         detector.events_ = EventSchema.from_state(state["events"])
         detector.base_schema_, detector.schema_ = detector.events_.base, detector.events_.schema
         detector.deviations_ = EntityDeviations.from_state(state["deviations"])
+        detector.own_encoder_ = TableEncoder.from_state(state["own_encoder"])
+        detector.patterns_ = tuple(EntityPattern.from_state(each, detector.own_encoder_)
+                                   for each in state["patterns"])
         detector.scorer_ = RowScorer.from_state(state["scorer"])
         detector.surprise_ = Surprise.from_state(state["surprise"])
         detector.recurrence_ = Recurrence.from_state(state["recurrence"])
@@ -295,14 +365,31 @@ class EventDetector(FittedDetector, BaseEstimator):
 
     def _learned_state(self) -> dict[str, Any]:
         return {"events": self.events_.to_state(), "deviations": self.deviations_.to_state(),
+                "patterns": [pattern.to_state() for pattern in self.patterns_],
+                "own_encoder": self.own_encoder_.to_state(),
                 "learned": self.scorer_.learned_state(), "surprise": self.surprise_.to_state(),
                 "recurrence": self.recurrence_.to_state()}
 
     def _recipe(self) -> Recipe:
-        own = dict.fromkeys((column.name for column in self.base_schema_.learned), 1.0)
+        names = [column.name for column in self.base_schema_.learned]
+        own = dict.fromkeys(names, min(1.0, MOST_OWN / max(1, len(names))))
+        weights = own | {name: self.deviations_.weights_[name] for name in self.events_.deviations}
+        weights |= dict.fromkeys(self.events_.patterns, PATTERN_WEIGHT)
         return Recipe(self.pretraining, self.training or TrainingSettings(), self.trainer_options or {}, {},
-                      self.bank_rows, weights=own | {name: self.deviations_.weights_[name]
-                                                     for name in self.events_.deviations})
+                      self.bank_rows, weights=weights)
+
+    def _every(self, past: Past) -> pa.Table:
+        """Event rows of all records looked at, still without what their last days left."""
+        surprises = {pattern.column: pattern.surprise(past, self.deviations_.plan) for pattern in self.patterns_}
+        return self.events_.rows(past, self.deviations_, surprises)
+
+    def _tower_roles(self, schema: Schema) -> tuple[str, ...]:
+        entities = [column.name for column in schema.with_role(Role.ENTITY)]
+        chosen = (self.towers,) if isinstance(self.towers, str) else tuple(self.towers)
+        if unknown := [name for name in chosen if name not in entities]:
+            raise UsageError(f"towers are of entity columns; these are {entities}",
+                             f"found {unknown}", "choose among them")
+        return chosen
 
     def _totals(self, past: Past, surprise: np.ndarray) -> dict[str, np.ndarray]:
         """What the records of the last days left to each record looked at: evidence, and how many were strange."""
@@ -350,6 +437,17 @@ class EventDetector(FittedDetector, BaseEstimator):
         return self.confirmations_.risks({role: each[last:] for role, each in codes.items()}, micros[last:], known,
                                          codes)
 
+    def _entities(self, rows: pa.Table, entity: str | None) -> tuple[Entities, pa.Table]:
+        """The entities of all records known, and these records."""
+        plan = self.deviations_.plan
+        role = plan.entities[0] if entity is None else entity
+        if role not in plan.entities:
+            raise UsageError(f"entities are those of a role: {list(plan.entities)}", f"it is {role!r}",
+                             "choose one of them")
+        records = prepare_records(rows, self.base_schema_, plan)
+        head = next((pattern.head_ for pattern in self.patterns_ if pattern.role == role), None)
+        return known_entities(rows, records, role, plan, self.own_encoder_, head), records
+
     def _verdicts(self, verdicts: Any) -> VerdictTable:
         return verdicts if isinstance(verdicts, VerdictTable) else VerdictTable.read(verdicts, self.base_schema_)
 
@@ -384,6 +482,10 @@ class EventDetector(FittedDetector, BaseEstimator):
                 raise UsageError(f"events have a column of role {name}", f"the columns are {schema.names}",
                                  f"give {name}=..., or a schema with that role")
         return schema
+
+
+def _filled(table: pa.Table, name: str) -> np.ndarray:
+    return table.column(name).fill_null(np.nan).to_numpy()
 
 
 def _micros(days: float | None) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,18 @@ import pyarrow as pa
 from anomaly_cl.detectors.drift import TableDrift
 from anomaly_cl.detectors.policies import known_before, resolve, scored_rows
 from anomaly_cl.detectors.reasons import BANK_ROWS, contributions, reasons, typical_rows
-from anomaly_cl.detectors.row_scorer import RowScorer
+from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, RowScorer
 from anomaly_cl.detectors.scored import REASONS, SCORED, Scores, naming_columns, score_columns, segment_texts
-from anomaly_cl.errors import InputError
+from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.schema import Schema
 from anomaly_cl.scoring.calibration import Calibration, risk
 from anomaly_cl.scoring.drift import DriftReference
 from anomaly_cl.scoring.drift_verdict import LEVEL, DriftVerdict
 from anomaly_cl.scoring.policy import Policy
 from anomaly_cl.table.conform import Rejected
-from anomaly_cl.table.read import RowStream
+from anomaly_cl.table.read import Batch
+
+FEWEST = {"bank_rows": 100, "fit_rows": 4}
 
 
 class FittedDetector:
@@ -72,8 +75,8 @@ class FittedDetector:
         columns |= {name: table.column(name) for name in naming_columns(self.schema_)}
         return pa.table({name: columns[name] for name in [*naming_columns(self.schema_), *SCORED]}).to_pandas()
 
-    def drift_of_stream(self, stream: RowStream, *, level: float = LEVEL) -> DriftVerdict:
-        """The same for a stream of batches of rows."""
+    def drift_of_stream(self, stream: Iterable[Batch], *, level: float = LEVEL) -> DriftVerdict:
+        """The same for a stream of batches of rows that `score_table` takes."""
         monitor = self.drift_monitor()
         for batch in stream:
             monitor.add(batch.rows, self.score_table(batch.rows).score)
@@ -98,3 +101,16 @@ def refuse(rejected: list[Rejected]) -> None:
         f"column {first.column!r}: {first.rule}", f"row {first.row_number} has {first.raw_value!r}",
         "mend or leave out the row, allow it in the schema, or score a file: rejected rows are then kept beside it",
     )
+
+
+def check_settings(detector: Any) -> None:
+    """UsageError unless the `pretraining` of a detector is known, and its `bank_rows` and `fit_rows` large enough."""
+    if detector.pretraining != NO_PRETRAINING:
+        from anomaly_cl.pretraining.fit import METHODS  # Lightning takes seconds to import; scoring needs none of it
+
+        known = [*METHODS, NO_PRETRAINING]
+        if detector.pretraining not in known:
+            raise UsageError(f"pretraining is one of {known}", f"it is {detector.pretraining!r}", "choose one of them")
+    for name, fewest in FEWEST.items():
+        if not getattr(detector, name) >= fewest:
+            raise UsageError(f"{name} must be {fewest} or more", f"it is {getattr(detector, name)!r}", "raise it")

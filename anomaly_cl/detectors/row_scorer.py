@@ -248,3 +248,14 @@ def _within(roles: Roles, positions: np.ndarray) -> Roles:
     """The roles as positions among these rows, of those that are there."""
     return Roles(*(np.flatnonzero(np.isin(positions, part, assume_unique=True))
                    for part in (roles.reference, roles.held_out, roles.calibration)))
+
+
+def check_pretraining(name: str) -> None:
+    """Raises UsageError unless it is a pretraining by that name, or none."""
+    if name == NO_PRETRAINING:
+        return
+    from anomaly_cl.pretraining.fit import METHODS  # Lightning takes seconds to import; scoring needs none of it
+
+    known = [*METHODS, NO_PRETRAINING]
+    if name not in known:
+        raise UsageError(f"pretraining is one of {known}", f"it is {name!r}", "choose one of them")

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, clone
 
 from anomaly_cl.detectors import artifact, probing
 from anomaly_cl.detectors.calibrating import Fitted, calibrate, fit_and_calibrate, resolve_plan
-from anomaly_cl.detectors.fitted import FittedDetector, refuse
+from anomaly_cl.detectors.fitted import FittedDetector, check_settings, refuse
 from anomaly_cl.detectors.groups import describe_groups
 from anomaly_cl.detectors.pair_table import PairTable
 from anomaly_cl.detectors.refinement import Confirmed
@@ -39,7 +39,6 @@ KIND = "tabular"
 LOST_TRAINING = "Trained with the default settings, not with the detector's own, which a model folder does not keep."
 RECALIBRATION_ROWS = 20_000  # at most, drawn evenly
 RECALIBRATION = 1_000  # key of the random stream of a recalibration, apart from those of fit
-FEWEST = {"bank_rows": 100, "fit_rows": 4}
 
 
 class TabularDetector(FittedDetector, BaseEstimator):
@@ -263,12 +262,13 @@ class TabularDetector(FittedDetector, BaseEstimator):
         """Read a model folder; raises ModelError, naming the file, if it is incomplete, altered or too new."""
         state, tables = artifact.load_model(folder)
         try:
-            return cls._from_state(state, tables)
+            return cls.from_state(state, tables)
         except (KeyError, TypeError, IndexError, ValueError) as error:
             raise ModelError("a model's state must be complete", f"{folder}: {error!r}", artifact.RETRAIN) from error
 
     @classmethod
-    def _from_state(cls, state: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> Self:
+    def from_state(cls, state: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> Self:
+        """The detector that was saved; KeyError and the like where the state is incomplete."""
         detector = cls(**state["settings"])
         detector.schema_ = Schema.from_dict(state["schema"])
         detector.scorer_ = RowScorer.from_state(state["scorer"])
@@ -285,17 +285,7 @@ class TabularDetector(FittedDetector, BaseEstimator):
     def _check_settings(self, pairs: Any = None) -> None:
         if pairs is not None and self.pretraining == NO_PRETRAINING:
             raise UsageError("pairs train an encoder", "pretraining is 'none'", "choose one, 'triplet' say")
-        if self.pretraining != NO_PRETRAINING:
-            from anomaly_cl.pretraining.fit import (
-                METHODS,  # Lightning takes seconds to import; scoring needs none of it
-            )
-
-            known = [*METHODS, NO_PRETRAINING]
-            if self.pretraining not in known:
-                raise UsageError(f"pretraining is one of {known}", f"it is {self.pretraining!r}", "choose one of them")
-        for name, fewest in FEWEST.items():
-            if not getattr(self, name) >= fewest:
-                raise UsageError(f"{name} must be {fewest} or more", f"it is {getattr(self, name)!r}", "raise it")
+        check_settings(self)
 
     def _recipe(self) -> Recipe:
         return Recipe(self.pretraining, self.training or TrainingSettings(), self.trainer_options or {},

@@ -18,8 +18,10 @@ from anomaly_cl.features.shrinkage import shrunk
 
 PAST = WHOLE_PAST.name
 PRIOR_RECORDS = 3.0  # how many records of anybody an entity's own past is mixed with
-IQR_OF_NORMAL = 1.349
+MOST_PRIOR_RECORDS = 1_000.0
+IQR_OF_NORMAL, IQR_NOISE = 1.349, 1.36  # of a normal sample: its value in standard deviations, n times its variance
 SMALLEST_SPREAD = 0.05  # of the spread over all entities: a customer who always pays the same may pay a little else
+ROUNDING = 1e-6  # of an amount: below it, differences are none
 UNIT = 1 / 50  # of the median size of an amount: below it, logarithms become linear
 CLIPPED = 5.0  # deviations beyond count as this where transforms are compared
 MOST_VALUES = 100_000  # of a category or entity whose frequencies are kept
@@ -97,7 +99,7 @@ class _Amount:
     """(value - location) / spread of the entity's past, plain or in logarithms, over all of it or its last rows.
 
     Which of them is learned: the one under which a normal distribution gives normal rows the highest likelihood.
-    Location and spread are median and interquartile range, which a few frauds in an unlabelled past do not move.
+    Location and spread are trimean and interquartile range, which a few frauds in an unlabelled past hardly move.
     """
 
     @staticmethod
@@ -106,7 +108,7 @@ class _Amount:
         present = value[np.isfinite(value)]
         if not len(present):
             return {"transform": "plain", "window": PAST, "unit": 1.0, "location": 0.0, "spread": 1.0,
-                    "relative": 0.0, "floor": 1.0}, 0.0
+                    "relative": 0.0, "floor": 1.0, "spread_records": PRIOR_RECORDS}, 0.0
         best: tuple[float, dict[str, Any], np.ndarray] | None = None
         for transform in TRANSFORMS:
             for window in amount_windows(rows.plan):
@@ -126,24 +128,29 @@ class _Amount:
         unit = max(float(np.median(np.abs(present))) * UNIT, 1e-12)
         settings: dict[str, Any] = {"transform": transform, "window": window, "unit": unit}
         q1, q2, q3 = np.quantile(_transformed(present, settings), [0.25, 0.5, 0.75])
-        wide = max((q3 - q1) / IQR_OF_NORMAL, float(np.std(_transformed(present, settings))) * 1e-3, 1e-9)
+        # amounts that never vary leave rounding errors, which are no deviations
+        wide = max((q3 - q1) / IQR_OF_NORMAL, float(np.std(_transformed(present, settings))) * 1e-3,
+                   abs(q2) * ROUNDING, 1e-9)
         n, median, own = _Amount._own(rows, deviation, settings)
         told = np.isfinite(median) & (n >= 20) & (own > 0)
         settings |= {"location": float(q2), "spread": float(wide), "relative": 0.0,
-                     "floor": float(SMALLEST_SPREAD * wide)}
+                     "floor": float(SMALLEST_SPREAD * wide), "spread_records": PRIOR_RECORDS}
         if told.any():
+            expected = np.full(told.sum(), np.median(own[told]))
             if transform == "plain" and (median[told] > 0).all():
                 settings["relative"] = float(np.median(own[told] / median[told]))
+                expected = settings["relative"] * median[told]
             settings["spread"] = float(np.median(own[told]))
+            settings["spread_records"] = _records_to_believe(own[told] / expected, n[told])
         return settings
 
     @staticmethod
     def _own(rows: RecordRows, deviation: Deviation, settings: Mapping[str, Any]) -> tuple[np.ndarray, ...]:
-        """How many values an entity's past has, and their median and spread as transformed (rows,)."""
+        """How many values an entity's past has, and their trimean (Tukey 1977) and spread as transformed (rows,)."""
         of = {statistic: rows.of(deviation.entity, statistic, settings["window"], amount=deviation.about)
               for statistic in ("n", "q1", "median", "q3")}
         q1, q2, q3 = (_transformed(of[name], settings) for name in ("q1", "median", "q3"))
-        return np.nan_to_num(of["n"]), q2, (q3 - q1) / IQR_OF_NORMAL
+        return np.nan_to_num(of["n"]), (q1 + 2 * q2 + q3) / 4, (q3 - q1) / IQR_OF_NORMAL
 
     @staticmethod
     def _usual(
@@ -153,7 +160,7 @@ class _Amount:
         n, median, own = _Amount._own(rows, deviation, settings)
         location = shrunk(median, n, settings["location"], PRIOR_RECORDS)
         prior = settings["relative"] * location if settings["relative"] else settings["spread"]
-        return location, np.maximum(shrunk(own, n, prior, PRIOR_RECORDS), settings["floor"])
+        return location, np.maximum(shrunk(own, n, prior, settings["spread_records"]), settings["floor"])
 
     @staticmethod
     def values(rows: RecordRows, deviation: Deviation, settings: Mapping[str, Any]) -> np.ndarray:
@@ -167,7 +174,7 @@ class _Amount:
 
 
 class _Gap:
-    """Logarithm of the time since the entity's last record, over the mean time between its records."""
+    """Logarithm of the time since the entity's last record, over the mean time between its earlier ones."""
 
     @staticmethod
     def learn(rows: RecordRows, deviation: Deviation) -> tuple[dict[str, Any], float]:
@@ -175,26 +182,27 @@ class _Gap:
         told = np.isfinite(gap)
         anybody = float(np.median(age[told] / np.maximum(count[told], 1))) if told.any() else SECONDS_A_DAY
         settings = {"seconds": anybody}
-        return settings, rank_correlation(gap, _Gap._expected(age, count, settings)) ** 2
+        return settings, rank_correlation(gap, _Gap._expected(gap, age, count, settings)) ** 2
 
     @staticmethod
     def _own(rows: RecordRows, deviation: Deviation) -> tuple[np.ndarray, ...]:
         return tuple(rows.of(deviation.entity, *column) for column in (("since",), ("age",), ("count",)))
 
     @staticmethod
-    def _expected(age: np.ndarray, count: np.ndarray, settings: Mapping[str, Any]) -> np.ndarray:
-        """Mean seconds between records; the age ends with the present record, so it holds `count` gaps."""
-        return (np.nan_to_num(age) + PRIOR_RECORDS * settings["seconds"]) / (count + PRIOR_RECORDS)
+    def _expected(gap: np.ndarray, age: np.ndarray, count: np.ndarray, settings: Mapping[str, Any]) -> np.ndarray:
+        """Mean seconds between earlier records: the present gap, with which the age ends, would expect itself."""
+        before = np.nan_to_num(age) - np.nan_to_num(gap)
+        return (before + PRIOR_RECORDS * settings["seconds"]) / (np.maximum(count - 1, 0) + PRIOR_RECORDS)
 
     @staticmethod
     def values(rows: RecordRows, deviation: Deviation, settings: Mapping[str, Any]) -> np.ndarray:
         gap, age, count = _Gap._own(rows, deviation)
-        return np.log(np.maximum(gap, LEAST_GAP) / np.maximum(_Gap._expected(age, count, settings), LEAST_GAP))
+        return np.log(np.maximum(gap, LEAST_GAP) / np.maximum(_Gap._expected(gap, age, count, settings), LEAST_GAP))
 
     @staticmethod
     def expected(rows: RecordRows, deviation: Deviation, settings: Mapping[str, Any]) -> np.ndarray:
-        _, age, count = _Gap._own(rows, deviation)
-        return _Gap._expected(age, count, settings)
+        gap, age, count = _Gap._own(rows, deviation)
+        return _Gap._expected(gap, age, count, settings)
 
 
 
@@ -329,6 +337,17 @@ def _back(values: np.ndarray, settings: Mapping[str, Any]) -> np.ndarray:
     if settings["transform"] == "plain":
         return values
     return np.sign(values) * np.expm1(np.minimum(np.abs(values), 500)) * settings["unit"]
+
+
+def _records_to_believe(ratios: np.ndarray, n: np.ndarray) -> float:
+    """How many records of its own an entity needs before its own spread counts as much as the expected one.
+
+    Empirical Bayes: the variance of log(own / expected) (rows,) is that between entities plus that of an interquartile
+    range of n records, 1.36 / n for normal ones. Where entities do not differ beyond chance, the expected spread is
+    all there is to know.
+    """
+    between = float(np.var(np.log(ratios)) - np.mean(IQR_NOISE / n))
+    return float(np.clip(IQR_NOISE / max(between, 1e-9), PRIOR_RECORDS, MOST_PRIOR_RECORDS))
 
 
 def _log_likelihood(

@@ -23,6 +23,8 @@ from anomaly_cl.features.deviation_kinds import KINDS, Deviation, RecordRows, am
 from anomaly_cl.features.history import HistoryPlan
 from anomaly_cl.features.history_sql import last_days
 
+TELLING = 0.5  # nats of "seen", below which differences only tell how long the past is: a habit never broken is news
+
 
 class EntityDeviations:
     """Learns deviations from normal rows, and computes them, each row from its own history columns.
@@ -43,7 +45,8 @@ class EntityDeviations:
             settings, relevance = KINDS[deviation.kind].learn(rows, deviation)
             values = KINDS[deviation.kind].values(rows, deviation, settings)
             self.settings_[deviation.name], self.relevance_[deviation.name] = settings, relevance
-            self.novelty_[deviation.name] = _novelty(values, *rows.order(deviation.entity))
+            told = np.round(values / TELLING) if deviation.kind == "seen" else values
+            self.novelty_[deviation.name] = _novelty(told, *rows.order(deviation.entity))
         self._weigh()
         return self
 
@@ -107,7 +110,7 @@ def _deviations(plan: HistoryPlan) -> Iterator[Deviation]:
         for amount in plan.amounts:
             yield Deviation(f"{amount} for {entity}", "amount", entity, amount)
         yield Deviation(f"time since last of {entity}", "gap", entity)
-        yield Deviation(f"hour for {entity}", "hour", entity)
+        yield Deviation(f"hour of day of {entity}", "hour", entity)
         for days in plan.days:
             yield Deviation(f"records in {days} d of {entity}", "activity", entity, days=days)
         for other in (*plan.entities[position + 1:], *plan.categories):

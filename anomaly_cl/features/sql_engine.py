@@ -33,6 +33,8 @@ DUCKDB_FUNCTIONS = (
     f"CREATE TEMP MACRO exact_part(x) AS CAST(x % 1 * {1 / PART_UNIT!r} AS HUGEINT)",
     f"CREATE TEMP MACRO inexact_part(x) AS CAST(x AS DOUBLE) * {PART_UNIT!r}",
 )
+# The bar would be written among the results of a command.
+DUCKDB_QUIET = ("SET enable_progress_bar = false",)
 # After the temporary folder is known: the lock would refuse it.
 DUCKDB_LOCKS = ("SET enable_external_access = false", "SET lock_configuration = true")
 SPARK_FUNCTIONS = tuple(
@@ -76,7 +78,7 @@ class DuckDBEngine:
                 "autoload_known_extensions": False, "autoinstall_known_extensions": False,
                 "python_enable_replacements": False, "preserve_insertion_order": False,
             }))
-            for statement in (*DUCKDB_FUNCTIONS, *DUCKDB_LOCKS):
+            for statement in (*DUCKDB_FUNCTIONS, *DUCKDB_QUIET, *DUCKDB_LOCKS):
                 connection.execute(statement)
             for name, rows in tables.items():
                 _add(connection, name, rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from anomaly_cl.features.history_sql import last_days, partition_of
 
@@ -19,8 +19,3 @@ def window_sums_sql(table: str, entities: Sequence[str], values: Sequence[str], 
                         for entity in entities for value in values)
     return (f"WITH summed AS (SELECT row,\n  {sums}\nFROM {table} WINDOW {windows})\n"
             f"SELECT * FROM summed WHERE row >= {int(first_row)} ORDER BY row")
-
-
-def sum_names(roles: Mapping[str, str], value: str) -> dict[str, str]:
-    """{role: name of its output} for {role: entity column}."""
-    return {role: f"{entity}_{value}" for role, entity in roles.items()}

@@ -54,6 +54,12 @@ class RowStream:
     def rows_read(self) -> int:
         return self.rows_filtered_out + self.rows_rejected + self.rows_accepted
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """The counts so far, as plain data."""
+        return {"read": self.rows_read, "filtered_out": self.rows_filtered_out, "accepted": self.rows_accepted,
+                "rejected": self.rows_rejected}
+
     def __iter__(self) -> Iterator[Batch]:
         if self._raws is None:
             raise UsageError("a stream of rows can be iterated once", f"{self.name} was already",

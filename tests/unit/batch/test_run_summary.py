@@ -34,3 +34,14 @@ def test_no_score_is_outside_the_histogram():
                                                        np.array([0.0, 100.0])))
     assert sum(summary.as_dict()["score_histogram"]["counts"]) == 2
     assert summary.as_dict()["days"] == []
+
+
+def test_log_odds_have_a_histogram_that_begins_below_zero():
+    calibration = np.array([-6.0, -2.0, 1.0])
+    summary = RunSummary(calibration, None)
+    summary.add(pa.record_batch({"x": [1, 2]}), Scores(np.array([-6.0, 8.0]), *[np.array([1.0, 1e-9])] * 2,
+                                                       np.array([0.0, 100.0])))
+    found = summary.as_dict()["score_histogram"]
+    assert (found["edges"][0], found["edges"][-1]) == (-6.0, 8.0)
+    assert found["counts"][0] == found["counts"][-1] == 1
+    assert sum(found["calibration"]) == 3

@@ -56,6 +56,11 @@ def test_a_query_reaches_nothing_but_its_tables(query, tmp_path):
     assert file.read_text() == "secret\n1\n"
 
 
+def test_a_slow_query_draws_no_bar_among_the_results_of_a_command():
+    told = DuckDBEngine().run("SELECT current_setting('enable_progress_bar') AS bar", {}).read_all()
+    assert told.to_pylist() == [{"bar": False}]
+
+
 def test_an_error_in_the_midst_of_the_stream_is_told():
     query = "SELECT CASE WHEN row = 199999 THEN CAST(error('too late') AS INT) END AS x FROM n"
     with pytest.raises(UsageError, match="too late"):

@@ -1,0 +1,84 @@
+"""anomaly-cl confirm"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from anomaly_cl.cli.events import check_new_model, open_both, say_history
+from anomaly_cl.cli.options import History, HistoryWhere, Inputs, Where
+from anomaly_cl.cli.screen import progress, say
+from anomaly_cl.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def confirm(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", show_default=False, help="Model folder, of events.")],
+    inputs: Inputs,
+    out: Annotated[Path, typer.Option(metavar="MODEL2", help="Folder to write the new model to.")],
+    verdicts: Annotated[Path | None, typer.Option(
+        metavar="FILE", show_default=False,
+        help="Three columns: key, fraud or legitimate, when that was known.")] = None,
+    store: Annotated[str | None, typer.Option(
+        metavar="URL", show_default=False, help="Take the verdicts of this alert store instead.")] = None,
+    where: Where = None,
+    history: History = None,
+    history_where: HistoryWhere = None,
+    presume_after: Annotated[float | None, typer.Option(
+        metavar="DAYS", show_default=False, help="Take records for legitimate that have no verdict after so many days, "
+        "where only frauds are confirmed.")] = None,
+) -> None:
+    """Learn from verdicts that came late what they say of a customer's, card's or machine's next records.
+
+    INPUT is all records of some weeks that the model did not learn from, whether they have a verdict or not. Give
+    later verdicts to `score --verdicts`. MODEL stays as it is.
+
+    Example: `anomaly-cl confirm model july.csv --history june.csv --verdicts verdicts.csv --out model2`
+    """
+    from anomaly_cl.batch.events import confirmed, file_schema
+    from anomaly_cl.detectors.events import EventDetector
+    from anomaly_cl.detectors.loading import load
+    from anomaly_cl.detectors.verdict_table import VerdictTable
+
+    if (verdicts is None) == (store is None):
+        given = "neither" if store is None else "both"
+        raise UsageError("verdicts come from --verdicts or --store", f"{given} of them is given", "give one of them")
+    check_new_model(model, out)
+    detector = load(model)
+    if not isinstance(detector, EventDetector):
+        raise UsageError("verdicts are confirmed for models that judge records against their past",
+                         f"{model} judges rows by themselves", "fit one with --detector events")
+    stream, before = open_both(detector, inputs, where, history, history_where)
+    told = VerdictTable.read(verdicts or _stored(str(store)), file_schema(detector))
+    with progress("confirming") as done:
+        other = confirmed(detector, stream, told, before, presume_after)
+        done(stream.rows_accepted)
+    other.save(out)
+    say(f"read {stream.rows_read:,} rows: {stream.rows_accepted:,} accepted, {stream.rows_filtered_out:,} filtered "
+        f"out, {stream.rows_rejected:,} rejected")
+    if before is not None:
+        say_history(before.counts)
+    say(f"verdicts: {len(told.keys):,}, of which {int(told.is_fraud.sum()):,} are frauds")
+    say(f"model {other.model_id_} in {out}")
+
+
+def _stored(url: str) -> pa.Table:
+    """The verdicts of an alert store; raises InputError if there are none. No store is made."""
+    from anomaly_cl.alerts.confirmed import verdict_rows
+    from anomaly_cl.alerts.location import store_url
+    from anomaly_cl.alerts.store import open_store
+
+    location = store_url(url)
+    if location.get_backend_name() == "sqlite" and not Path(str(location.database)).exists():
+        raise InputError("verdicts are read from a store that exists", f"there is no {location.database}",
+                         "correct the path")
+    with open_store(url) as opened:
+        table = verdict_rows(opened)
+    if not table.num_rows:
+        raise InputError("verdicts are given in the dashboard, on alerts that have a key", f"{url} has none",
+                         "give some, or use --verdicts FILE")
+    return table
