@@ -142,6 +142,7 @@ def our_models() -> dict[str, Callable[[int], Any]]:
         f"{OURS}-without-knn": changed(heads=frozenset({"columns"})),
         f"{OURS}-customer-amount-only": changed(only=CUSTOMER_AMOUNT),
         f"{OURS}-neighbours": partial(Ours, partial(EventDetector, pretraining="neighbours")),
+        f"{OURS}-customer-tower": partial(Ours, partial(EventDetector, towers=[CUSTOMER])),
         f"{OURS}-record-alone": WithoutHistory,
     }
     return makers | {f"{OURS}-without-{kind}": changed(without=kind) for kind in KINDS}
