@@ -9,13 +9,16 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from anomaly_cl.batch.spool import Spool
-from anomaly_cl.detectors.events import RISK, EventDetector
+from anomaly_cl.detectors.event_table import RISK
+from anomaly_cl.detectors.events import EventDetector
 from anomaly_cl.detectors.loading import Detector
+from anomaly_cl.detectors.side_table import some_of
 from anomaly_cl.detectors.verdict_table import VerdictTable
 from anomaly_cl.errors import InputError, UsageError
-from anomaly_cl.schema import Schema
+from anomaly_cl.schema import Role, Schema
 from anomaly_cl.scoring.calibration import Calibration
 from anomaly_cl.table.read import BATCH_ROWS, Batch, RowStream
 
@@ -60,12 +63,19 @@ class Records(NamedTuple):
 def read_records(
     stream: RowStream, history: RowStream | None, schema: Schema, keep: Sequence[str] = ()
 ) -> Iterator[Records]:
-    """The records of two streams as tables that lie on disk until the end; those of `stream` with columns to keep."""
+    """The records of two streams as tables that lie on disk until the end; those of `stream` with columns to keep.
+
+    Raises InputError if a record of `stream` is in the history too, by its key: it would be its own past.
+    """
     names = [column.name for column in schema.required]
     with Spool() as spool:
         rows, numbers = spool.read(stream, list(dict.fromkeys([*names, *keep])))
         earlier = None if history is None else spool.read(history, names)[0]
-        yield Records(rows, numbers, earlier if earlier is not None and earlier.num_rows else None)
+        if earlier is None or not earlier.num_rows:
+            yield Records(rows, numbers, None)
+        else:
+            _refuse_common(rows, earlier, schema.only(Role.KEY))
+            yield Records(rows, numbers, earlier)
 
 
 @contextmanager
@@ -108,6 +118,17 @@ def confirmed(
     with read_records(stream, history, detector.base_schema_) as records:
         _require_some(records, stream)
         return detector.confirmed(records.rows, verdicts, records.history, presume_after=presume_after)
+
+
+def _refuse_common(rows: pa.Table, history: pa.Table, key: str | None) -> None:
+    if key is None:
+        return
+    keys = pc.drop_null(history.column(key))
+    both = keys.filter(pc.is_in(keys, value_set=pc.drop_null(rows.column(key))))
+    if len(both):
+        raise InputError("a record is either in the input or in its history",
+                         f"{len(both):,} of the history are in both: {some_of(both.combine_chunks())}",
+                         "leave them out of the history, for example with --history-where")
 
 
 def _require_some(records: Records, stream: RowStream) -> None:

@@ -76,6 +76,8 @@ def fit(
     or strange for their customer, card or machine: --history gives the records before, as they came.
 
     Example: `anomaly-cl fit june.csv --out model --role is_fraud=label --where "is_fraud = 0"`
+
+    Example: `anomaly-cl fit july.csv --out model --detector events --entity customer_id --history june.csv`
     """
     from anomaly_cl.batch.events import require_history
 

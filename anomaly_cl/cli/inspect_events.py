@@ -19,7 +19,7 @@ def event_facts(detector: EventDetector) -> dict[str, Any]:
         "deviations": {name: {"weight": learned.weights_[name], "relevance": learned.relevance_[name],
                               "novelty": learned.novelty_[name], "used": name in detector.events_.deviations}
                        for name in order},
-        "recurrence": dict(detector.recurrence_.lifts_),
+        "recurrence": dict(detector.recurrence_.lifts_), "towers": [pattern.role for pattern in detector.patterns_],
         "reads_verdicts": detector.confirmations_ is not None, "presume_after": detector.presume_after_,
     }
 

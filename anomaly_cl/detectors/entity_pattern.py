@@ -86,5 +86,7 @@ def compact(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def instants_and_ties(records: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     """Instants and tie order (rows,) of records: of two at one instant, the one with the lesser key comes first."""
-    order = pc.rank(records.column("key").combine_chunks(), tiebreaker="first", null_placement="at_start")
-    return records.column("micros").to_numpy(), order.to_numpy().astype(np.int64)
+    keys = records.column("key").combine_chunks()
+    order = pc.rank(keys, tiebreaker="first").to_numpy().astype(np.int64)
+    missing = keys.is_null().to_numpy(zero_copy_only=False)  # a missing key is before all others
+    return records.column("micros").to_numpy(), np.where(missing, np.arange(len(order)) - len(order), order)

@@ -18,44 +18,31 @@ from anomaly_cl.detectors.calibrating import calibrate
 from anomaly_cl.detectors.confirmations import Confirmations
 from anomaly_cl.detectors.entity_pattern import WEIGHT as PATTERN_WEIGHT
 from anomaly_cl.detectors.entity_pattern import EntityPattern
-from anomaly_cl.detectors.event_entities import (
-    Entities,
-    embeddings_frame,
-    known_entities,
-    peer_frame,
-    similar_frame,
-)
-from anomaly_cl.detectors.event_reasons import EventReasons, with_verdicts
 from anomaly_cl.detectors.event_table import (
     EVIDENCE,
-    RISK,
     STRANGE_RECORDS,
     EventSchema,
-    Past,
     entity_codes,
     read_past,
 )
-from anomaly_cl.detectors.fitted import FittedDetector, check_settings, refuse
+from anomaly_cl.detectors.fitted import check_settings
+from anomaly_cl.detectors.fitted_events import FittedEvents, micros_of, read_history, read_records
 from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer
-from anomaly_cl.detectors.scored import Scores, segment_texts
-from anomaly_cl.detectors.verdict_table import VerdictTable
 from anomaly_cl.errors import InputError, ModelError, UsageError
 from anomaly_cl.features.deviations import EntityDeviations
 from anomaly_cl.features.history import HistoryPlan
 from anomaly_cl.features.history_sql import MICROSECONDS_A_DAY
 from anomaly_cl.features.records import prepare_records
-from anomaly_cl.features.sql_engine import DuckDBEngine, SqlEngine
+from anomaly_cl.features.sql_engine import SqlEngine
 from anomaly_cl.features.table_encoder import TableEncoder
-from anomaly_cl.features.window_sums import window_sums_sql
 from anomaly_cl.pretraining.settings import TrainingSettings
 from anomaly_cl.schema import Role, Schema
-from anomaly_cl.scoring.calibration import Calibration, risk
+from anomaly_cl.scoring.calibration import Calibration
 from anomaly_cl.scoring.drift import FEWEST_ROWS, DriftReference
 from anomaly_cl.scoring.drift_verdict import LEVEL, DriftVerdict
 from anomaly_cl.scoring.fusion import Surprise
-from anomaly_cl.scoring.noisy_or import Joined
 from anomaly_cl.scoring.policy import Policy
-from anomaly_cl.scoring.recurrence import WINDOW_DAYS, Recurrence, evidence, is_strange
+from anomaly_cl.scoring.recurrence import WINDOW_DAYS, Recurrence, is_strange
 from anomaly_cl.table.read import open_rows
 from anomaly_cl.table.split import Split
 
@@ -65,7 +52,7 @@ CONFIRMING = 1_001  # key of the random stream of confirmations, apart from that
 FIT_DAYS = 3 * WINDOW_DAYS  # of unlabelled records before the normal ones, that recurrence is learned from
 
 
-class EventDetector(FittedDetector, BaseEstimator):
+class EventDetector(FittedEvents, BaseEstimator):
     """Anomaly detector for records of entities over time, trained on normal records; higher scores are stranger.
 
     Each record is compared with the strictly earlier ones of each of its entities: see `EntityDeviations`. What is
@@ -119,8 +106,8 @@ class EventDetector(FittedDetector, BaseEstimator):
         time, or for a setting out of range.
         """
         schema = self._schema_of(rows)
-        table = _table(rows, schema, where)
-        return self.fit_tables(table, None if history is None else _table(history, schema), schema)
+        table = read_records(rows, schema, where)
+        return self.fit_tables(table, read_history(history, schema), schema)
 
     def fit_tables(self, table: pa.Table, history: pa.Table | None, schema: Schema) -> Self:
         """The same for tables that conform to the schema."""
@@ -160,7 +147,7 @@ class EventDetector(FittedDetector, BaseEstimator):
         scores = surprise + self.recurrence_.added(_of(EVIDENCE, totals))
         calibrating = chosen[roles.calibration]
         self.calibration_, self.drift_reference_ = calibrate(
-            every.take(calibrating), scores[calibrating], self.schema_, drifting)
+            every.take(calibrating), scores[calibrating], self.drift_schema_, drifting)
         self.confirmations_: Confirmations | None = None
         self.presume_after_: float | None = None
         self.reference_ = rows.take(self.scorer_.bank_positions_)
@@ -186,7 +173,7 @@ class EventDetector(FittedDetector, BaseEstimator):
         records = prepare_records(every, self.base_schema_, self.deviations_.plan)
         scores = np.full(every.num_rows, np.nan)
         scores[every.num_rows - table.num_rows:] = self._one_class(events)
-        known = told.history(every.column(self._key()), records.column("micros").to_numpy(), _micros(presume_after))
+        known = told.history(every.column(self._key()), records.column("micros").to_numpy(), micros_of(presume_after))
         rng = np.random.default_rng(np.random.SeedSequence(self.random_state, spawn_key=(CONFIRMING,)))
         other = copy.copy(self)
         other.presume_after_ = presume_after
@@ -211,93 +198,6 @@ class EventDetector(FittedDetector, BaseEstimator):
         """Score (rows,) float64, higher = stranger: in nats, with verdicts the log odds of fraud."""
         return self.score_table(self.event_rows(rows, history, verdicts=verdicts)).score
 
-    def event_rows(self, rows: Any, history: Any = None, *, verdicts: Any = None) -> pa.Table:
-        """The records with all that their past says of them: what `score_table` reads, row by row by itself."""
-        return self.event_table(*self._tables(rows, history), verdicts=verdicts)
-
-    def event_table(self, table: pa.Table, history: pa.Table | None, *, verdicts: Any = None) -> pa.Table:
-        """The same for tables that conform to `base_schema_`."""
-        past = read_past(history, table, self.base_schema_, self.deviations_, self._engine(), WINDOW_DAYS)
-        every = self._every(past)
-        totals = self._totals(past, self.surprise_(self.scorer_.score(every)))
-        n_before = every.num_rows - table.num_rows
-        rows = every.slice(n_before)
-        for name, total in totals.items():
-            rows = rows.append_column(name, pa.array(total[n_before:]))
-        if verdicts is None:
-            return rows
-        for role, risks in self._risks(past, table.num_rows, verdicts).items():
-            rows = rows.append_column(RISK + role, pa.array(risks))
-        return rows
-
-    def score_table(self, table: pa.Table | pa.RecordBatch) -> Scores:
-        """Scores of event rows; a row's scores do not depend on the others."""
-        score, calibration = self._one_class(table), self.calibration_
-        if (joined := self._joined(table, score)) is not None and self.confirmations_ is not None:
-            score, calibration = joined.score, self.confirmations_.calibration_
-            p_tail = calibration.p_tail(score)
-            return Scores(score, calibration.p_value(score), p_tail, risk(p_tail))
-        segments = segment_texts(table, self.schema_)
-        p_tail = calibration.p_tail(score, segments)
-        return Scores(score, calibration.p_value(score, segments), p_tail, risk(p_tail))
-
-    def probability(self, table: pa.Table | pa.RecordBatch) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Probability of fraud (rows,) of event rows with verdicts, and the share (rows,) that each cause has in it.
-
-        Causes are "one-class" and the entity roles. Raises UsageError without verdicts.
-        """
-        joined = self._joined(table, self._one_class(table))
-        if joined is None:
-            raise UsageError("probabilities are learned from verdicts", "the rows were made without them",
-                             "use a detector made by confirmed, and event_rows(..., verdicts=...)")
-        return joined.probability, joined.shares
-
-    def reasons(self, table: pa.Table | pa.RecordBatch) -> list[list[dict[str, Any]]]:
-        """For each event row what made it strange: its cells, against its entities' past, and what went before."""
-        if not table.num_rows:
-            return []
-        strange = {role: table.column(STRANGE_RECORDS + role).to_numpy() for role in self.recurrence_.roles}
-        words = EventReasons(self.events_, self.deviations_)
-        found = words.complete(super().reasons(table), table, self.recurrence_.shares(self._evidence(table)), strange,
-                               WINDOW_DAYS)
-        joined = self._joined(table, self._one_class(table))
-        return found if joined is None else with_verdicts(found, joined, self.score_table(table).p_tail)
-
-    def embed_entities(self, rows: Any, entity: str | None = None) -> pd.DataFrame:
-        """What each entity of a role (the first, if none is named) did last, as a line by name: how many records that
-        rests on, 20 at most, and an embedding, in which those that behave alike lie near each other.
-
-        `rows` are all records known. With a tower of the role it is the tower's; else mean and spread of the columns.
-        """
-        return embeddings_frame(self._entities(_table(rows, self.base_schema_), entity)[0])
-
-    def similar_entities(self, rows: Any, name: object, k: int = 5, entity: str | None = None) -> pd.DataFrame:
-        """The k entities that behave most like one, nearest first, among those of the records known.
-
-        Columns: entity, distance, records, few (whether it has too few to tell). Raises InputError for another name.
-        """
-        return similar_frame(self._entities(_table(rows, self.base_schema_), entity)[0], name, k)
-
-    def compare_with_peers(
-        self, rows: Any, history: Any = None, *, entity: str | None = None, k: int = 10
-    ) -> pd.DataFrame:
-        """Amounts of records against what their entity, and the k entities that behave most like it, usually have.
-
-        A line for each row (by number) with this entity and each amount: value, what the entity's own past and its
-        peers let expect, the deviation from both in spreads, and a sentence.
-        """
-        table, before = self._tables(rows, history)
-        every = table if before is None else pa.concat_tables([before, table])
-        entities, records = self._entities(every, entity)
-        past = read_past(before, table, self.base_schema_, self.deviations_, self._engine(), 0)
-        seen = past.looked_at.slice(past.looked_at.num_rows - table.num_rows)
-        ours = past.history.slice(past.history.num_rows - table.num_rows)
-        values, expected = self.deviations_.transform(seen, ours), self.deviations_.expected(seen, ours)
-        role, n = entity or self.deviations_.plan.entities[0], every.num_rows
-        own = {str(each.about): (_filled(expected, each.name), _filled(values, each.name))
-               for each in self.deviations_.deviations if each.kind == "amount" and each.entity == role}
-        return peer_frame(entities, records, np.arange(n - table.num_rows, n), role, self.deviations_.plan, own, k)
-
     def drift(self, rows: Any, history: Any = None, *, level: float = LEVEL) -> DriftVerdict:
         """Whether the calibration still holds for new unlabelled records, as of TabularDetector."""
         table, monitor = self.event_rows(rows, history), self.drift_monitor()
@@ -311,7 +211,8 @@ class EventDetector(FittedDetector, BaseEstimator):
             raise InputError(f"a calibration needs at least {FEWEST_ROWS} normal rows", f"there are {table.num_rows}",
                              "give more rows, or check the filter")
         other, rng = copy.copy(self), np.random.default_rng(self.random_state)
-        other.calibration_, other.drift_reference_ = calibrate(table, self.score_table(table).score, self.schema_, rng)
+        other.calibration_, other.drift_reference_ = calibrate(
+            table, self.score_table(table).score, self.drift_schema_, rng)
         other.rows_ = self.rows_ | {"calibration": table.num_rows}
         other.model_id_ = artifact.digest({"model": self.model_id_, "calibration": other.calibration_.to_state()})
         return other
@@ -378,11 +279,6 @@ class EventDetector(FittedDetector, BaseEstimator):
         return Recipe(self.pretraining, self.training or TrainingSettings(), self.trainer_options or {}, {},
                       self.bank_rows, weights=weights)
 
-    def _every(self, past: Past) -> pa.Table:
-        """Event rows of all records looked at, still without what their last days left."""
-        surprises = {pattern.column: pattern.surprise(past, self.deviations_.plan) for pattern in self.patterns_}
-        return self.events_.rows(past, self.deviations_, surprises)
-
     def _tower_roles(self, schema: Schema) -> tuple[str, ...]:
         entities = [column.name for column in schema.with_role(Role.ENTITY)]
         chosen = (self.towers,) if isinstance(self.towers, str) else tuple(self.towers)
@@ -390,19 +286,6 @@ class EventDetector(FittedDetector, BaseEstimator):
             raise UsageError(f"towers are of entity columns; these are {entities}",
                              f"found {unknown}", "choose among them")
         return chosen
-
-    def _totals(self, past: Past, surprise: np.ndarray) -> dict[str, np.ndarray]:
-        """What the records of the last days left to each record looked at: evidence, and how many were strange."""
-        names = self.deviations_.plan.record_names
-        roles = {role: names[role] for role in self.deviations_.plan.entities}
-        records = past.looked_at.select(["row", "micros", *roles.values()])
-        records = records.append_column("evidence", pa.array(evidence(surprise)))
-        records = records.append_column("strange", pa.array(is_strange(surprise).astype(np.int64)))
-        sql = window_sums_sql("records", list(roles.values()), ["evidence", "strange"], WINDOW_DAYS, past.first)
-        sums = self._engine().run(sql, {"records": records}).read_all()
-        return {opening + role: sums.column(f"{entity}_{value}").to_numpy()
-                for opening, value in ((EVIDENCE, "evidence"), (STRANGE_RECORDS, "strange"))
-                for role, entity in roles.items()}
 
     def _learn_recurrence(
         self, records: pa.Table, n_before: int, surprise: np.ndarray, totals: Mapping[str, np.ndarray]
@@ -413,59 +296,6 @@ class EventDetector(FittedDetector, BaseEstimator):
             whole = np.flatnonzero(micros >= micros.min() + WINDOW_DAYS * MICROSECONDS_A_DAY)
             self.recurrence_.fit(is_strange(surprise[whole]),
                                  {role: total[whole] for role, total in _of(STRANGE_RECORDS, totals).items()})
-
-    def _one_class(self, table: pa.Table | pa.RecordBatch) -> np.ndarray:
-        """Score (rows,) of event rows without what verdicts say."""
-        return self.surprise_(self.scorer_.score(table)) + self.recurrence_.added(self._evidence(table))
-
-    def _joined(self, table: pa.Table | pa.RecordBatch, score: np.ndarray) -> Joined | None:
-        """Scores (rows,) joined with what verdicts say of event rows; None without verdicts."""
-        names = [RISK + role for role in self.deviations_.plan.entities]
-        if self.confirmations_ is None or not set(names) <= set(table.schema.names):
-            return None
-        return self.confirmations_.join_risks(
-            score, {name.removeprefix(RISK): table.column(name).to_numpy() for name in names})
-
-    def _risks(self, past: Past, n_rows: int, verdicts: Any) -> dict[str, np.ndarray]:
-        if self.confirmations_ is None:
-            raise UsageError("verdicts are read by a detector that learned from some",
-                             "this one did not", "use detector.confirmed(rows, verdicts), and score with the result")
-        micros = past.records.column("micros").to_numpy()
-        known = self._verdicts(verdicts).history(past.rows.column(self._key()), micros, _micros(self.presume_after_))
-        codes = entity_codes(past.records, self.deviations_.plan)
-        last = len(micros) - n_rows
-        return self.confirmations_.risks({role: each[last:] for role, each in codes.items()}, micros[last:], known,
-                                         codes)
-
-    def _entities(self, rows: pa.Table, entity: str | None) -> tuple[Entities, pa.Table]:
-        """The entities of all records known, and these records."""
-        plan = self.deviations_.plan
-        role = plan.entities[0] if entity is None else entity
-        if role not in plan.entities:
-            raise UsageError(f"entities are those of a role: {list(plan.entities)}", f"it is {role!r}",
-                             "choose one of them")
-        records = prepare_records(rows, self.base_schema_, plan)
-        head = next((pattern.head_ for pattern in self.patterns_ if pattern.role == role), None)
-        return known_entities(rows, records, role, plan, self.own_encoder_, head), records
-
-    def _verdicts(self, verdicts: Any) -> VerdictTable:
-        return verdicts if isinstance(verdicts, VerdictTable) else VerdictTable.read(verdicts, self.base_schema_)
-
-    def _key(self) -> str:
-        key = self.base_schema_.only(Role.KEY)
-        if key is None:
-            raise UsageError("verdicts name records by their key", "the schema has none",
-                             "give one column the role key")
-        return key
-
-    def _tables(self, rows: Any, history: Any) -> tuple[pa.Table, pa.Table | None]:
-        return _table(rows, self.base_schema_), None if history is None else _table(history, self.base_schema_)
-
-    def _evidence(self, table: pa.Table | pa.RecordBatch) -> dict[str, np.ndarray]:
-        return {role: table.column(EVIDENCE + role).to_numpy() for role in self.recurrence_.roles}
-
-    def _engine(self) -> SqlEngine:
-        return self.engine or DuckDBEngine()
 
     def _schema_of(self, rows: Any) -> Schema:
         schema = self.schema or open_rows(rows).schema
@@ -484,20 +314,5 @@ class EventDetector(FittedDetector, BaseEstimator):
         return schema
 
 
-def _filled(table: pa.Table, name: str) -> np.ndarray:
-    return table.column(name).fill_null(np.nan).to_numpy()
-
-
-def _micros(days: float | None) -> int | None:
-    return None if days is None else round(days * MICROSECONDS_A_DAY)
-
-
 def _of(opening: str, totals: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name.removeprefix(opening): total for name, total in totals.items() if name.startswith(opening)}
-
-
-def _table(rows: Any, schema: Schema, where: str | None = None) -> pa.Table:
-    stream = open_rows(rows, schema, where=where, on_reject=refuse)
-    read = [column.name for column in schema.required]
-    batches = [batch.rows.select(read) for batch in stream]
-    return pa.Table.from_batches(batches, schema=pa.schema([stream.arrow_schema.field(name) for name in read]))

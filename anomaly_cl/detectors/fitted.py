@@ -12,7 +12,7 @@ import pyarrow as pa
 from anomaly_cl.detectors.drift import TableDrift
 from anomaly_cl.detectors.policies import known_before, resolve, scored_rows
 from anomaly_cl.detectors.reasons import BANK_ROWS, contributions, reasons, typical_rows
-from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, RowScorer
+from anomaly_cl.detectors.row_scorer import RowScorer, check_pretraining
 from anomaly_cl.detectors.scored import REASONS, SCORED, Scores, naming_columns, score_columns, segment_texts
 from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.schema import Schema
@@ -105,12 +105,7 @@ def refuse(rejected: list[Rejected]) -> None:
 
 def check_settings(detector: Any) -> None:
     """UsageError unless the `pretraining` of a detector is known, and its `bank_rows` and `fit_rows` large enough."""
-    if detector.pretraining != NO_PRETRAINING:
-        from anomaly_cl.pretraining.fit import METHODS  # Lightning takes seconds to import; scoring needs none of it
-
-        known = [*METHODS, NO_PRETRAINING]
-        if detector.pretraining not in known:
-            raise UsageError(f"pretraining is one of {known}", f"it is {detector.pretraining!r}", "choose one of them")
+    check_pretraining(detector.pretraining)
     for name, fewest in FEWEST.items():
         if not getattr(detector, name) >= fewest:
             raise UsageError(f"{name} must be {fewest} or more", f"it is {getattr(detector, name)!r}", "raise it")

@@ -36,8 +36,8 @@ class Deviation:
 
     kind: "amount" (how many usual spreads from the usual value), "gap" (log of the time since the last record over the
     usual one), "hour" (1 - cosine of the angle to the usual hour, by how regular that is), "activity" (records in so
-    many days against the usual number, in its standard deviations), "seen" (-log of the chance that this entity has
-    this value of `about`).
+    many days against the usual number, in its standard deviations), "seen" (log of
+    how much likelier a habit would have made this value of `about`).
     """
 
     name: str
@@ -277,9 +277,11 @@ class _Activity:
 
 
 class _Seen:
-    """-log of the chance that an entity's record has this value of another column: (n + c p) / (N + c).
+    """log (N + c p) / (n + c p): how much likelier the value would be if all the entity's N earlier records had it.
 
-    n of the entity's N earlier records had it; p is its share among the normal rows, smoothed for values never seen.
+    n of them had; p is its share among the normal rows, smoothed for values never seen. It is 0 without a past, so that
+    new entities are not strange for being new, and for a habit that is kept; the longer the habit, the stranger a
+    break.
     """
 
     @staticmethod
@@ -292,7 +294,8 @@ class _Seen:
             "shares": np.array([item["counts"] / (total + 1) for item in counted[:MOST_VALUES]], np.float64),
             "other": 1 / (total + 1),
         }
-        anybody, surprise = -np.log(_Seen._shares(rows, deviation, settings)), _Seen.values(rows, deviation, settings)
+        anybody = -np.log(_Seen._shares(rows, deviation, settings))
+        surprise = -np.log(_Seen._chance(rows, deviation, settings))
         told = np.isfinite(surprise)
         usual = float(anybody[told].mean()) if told.any() else 0.0
         return settings, max(0.0, 1 - float(surprise[told].mean()) / usual) if usual > 0 else 0.0
@@ -308,9 +311,16 @@ class _Seen:
 
     @staticmethod
     def values(rows: RecordRows, deviation: Deviation, settings: Mapping[str, Any]) -> np.ndarray:
+        count, share = rows.of(deviation.entity, "count", PAST), _Seen._shares(rows, deviation, settings)
+        habit = (count + PRIOR_RECORDS * share) / (count + PRIOR_RECORDS)
+        return np.log(habit / _Seen._chance(rows, deviation, settings))
+
+    @staticmethod
+    def _chance(rows: RecordRows, deviation: Deviation, settings: Mapping[str, Any]) -> np.ndarray:
+        """(n + c p) / (N + c), NaN where a side is missing."""
         seen = rows.of(deviation.entity, "count", PAST, other=deviation.about)
         count, share = rows.of(deviation.entity, "count", PAST), _Seen._shares(rows, deviation, settings)
-        return -np.log((seen + PRIOR_RECORDS * share) / (count + PRIOR_RECORDS))
+        return (seen + PRIOR_RECORDS * share) / (count + PRIOR_RECORDS)
 
     @staticmethod
     def expected(rows: RecordRows, deviation: Deviation, settings: Mapping[str, Any]) -> np.ndarray:

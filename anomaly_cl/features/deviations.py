@@ -23,8 +23,6 @@ from anomaly_cl.features.deviation_kinds import KINDS, Deviation, RecordRows, am
 from anomaly_cl.features.history import HistoryPlan
 from anomaly_cl.features.history_sql import last_days
 
-TELLING = 0.5  # nats of "seen", below which differences only tell how long the past is: a habit never broken is news
-
 
 class EntityDeviations:
     """Learns deviations from normal rows, and computes them, each row from its own history columns.
@@ -45,8 +43,7 @@ class EntityDeviations:
             settings, relevance = KINDS[deviation.kind].learn(rows, deviation)
             values = KINDS[deviation.kind].values(rows, deviation, settings)
             self.settings_[deviation.name], self.relevance_[deviation.name] = settings, relevance
-            told = np.round(values / TELLING) if deviation.kind == "seen" else values
-            self.novelty_[deviation.name] = _novelty(told, *rows.order(deviation.entity))
+            self.novelty_[deviation.name] = _novelty(values, *rows.order(deviation.entity))
         self._weigh()
         return self
 

@@ -49,10 +49,11 @@ class Slow:
         n, location, spread = len(amounts), settings["location"], None
         if n:
             q1, q2, q3 = (transformed(float(q)) for q in np.quantile(amounts, [0.25, 0.5, 0.75]))
-            location = (n * q2 + PRIOR * location) / (n + PRIOR)
+            location = (n * (q1 + 2 * q2 + q3) / 4 + PRIOR * location) / (n + PRIOR)
             spread = (q3 - q1) / IQR_OF_NORMAL
         prior = settings["relative"] * location if settings["relative"] else settings["spread"]
-        spread = prior if spread is None else (n * spread + PRIOR * prior) / (n + PRIOR)
+        believed = settings["spread_records"]
+        spread = prior if spread is None else (n * spread + believed * prior) / (n + believed)
         value = self.rows[row][deviation.about]
         expected = location
         if settings["transform"] == "log":
@@ -92,7 +93,7 @@ class Slow:
             return math.nan, math.nan
         seen = sum(self.rows[j][deviation.about] == value for j in past)
         share = dict(zip(settings["values"], settings["shares"], strict=True)).get(value, settings["other"])
-        return -math.log((seen + PRIOR * share) / (len(past) + PRIOR)), seen
+        return math.log((len(past) + PRIOR * share) / (seen + PRIOR * share)), seen
 
 
 def some(records):
@@ -272,12 +273,28 @@ def test_windows_to_choose_from_are_the_past_and_the_last_rows():
 def test_a_habit_that_is_never_broken_is_news_when_it_is():
     rng = np.random.default_rng(9)
     seconds, entity = customers(rng, 3_000, 30)
-    deviations, _, _ = learned(table(seconds, e_card=entity, c_home=entity % 3))
+    plan, prepared, past = histories(table(seconds, e_card=entity, c_home=entity % 3))
+    deviations = EntityDeviations(plan).fit(prepared.slice(1_000), past.slice(1_000))  # of cards known for long
     assert deviations.weights_["c_home for e_card"] > 0.7
 
 
-def test_a_value_that_only_new_entities_lack_is_little_news():
+def test_an_entity_is_not_strange_for_being_new():
     rng = np.random.default_rng(10)
     seconds, entity = customers(rng, 3_000, 900)
-    deviations, _, _ = learned(table(seconds, e_shop=entity, c_trade=entity % 7))
-    assert deviations.novelty_["c_trade for e_shop"] < 0.5
+    deviations, prepared, past = learned(table(seconds, e_shop=entity, c_trade=entity % 7))
+    assert_allclose(deviations.transform(prepared, past)["c_trade for e_shop"].to_numpy(), 0, atol=1e-12)
+
+
+def test_the_own_spread_counts_as_far_as_entities_differ_beyond_chance():
+    rng = np.random.default_rng(0)
+
+    def learned_records(spreads):
+        entities = np.repeat(np.arange(60), 60)
+        amounts = rng.normal(100, spreads[entities])
+        seconds = rng.permutation(len(entities)) * 600
+        rows = some([(int(second), f"c{entity}", None, None, float(amount), None)
+                     for second, entity, amount in zip(seconds, entities, amounts, strict=True)])
+        return learned(rows)[0].settings_["amount for e_card"]["spread_records"]
+
+    alike, unlike = learned_records(np.full(60, 10.0)), learned_records(rng.lognormal(2, 1, 60))
+    assert unlike < 10 < 30 < alike

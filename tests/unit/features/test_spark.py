@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import shutil
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,29 +9,18 @@ import pytest
 
 from anomaly_cl.features.history import HistoryPlan
 from anomaly_cl.features.records import prepare_records
-from anomaly_cl.features.sql_engine import SparkEngine
+from anomaly_cl.features.sql_engine import DuckDBEngine, SparkEngine
+from anomaly_cl.features.window_sums import window_sums_sql
 from anomaly_cl.schema import Column, Kind, Role, Schema
 from tests.unit.features.slow_history import histories, made_up_records
-
-pyspark = pytest.importorskip("pyspark", reason='pyspark is not installed: pip install "anomaly_cl[spark]"')
-if shutil.which("java") is None:
-    pytest.skip("Spark needs Java, and there is none", allow_module_level=True)
-
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning")
 PLAN = HistoryPlan(("card", "shop"), ("amount",), ("channel",), rows=4, days=(1, 7))
 
 
 @pytest.fixture(scope="module")
-def engine():
-    session = (
-        pyspark.sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-        .config("spark.sql.shuffle.partitions", "2").config("spark.driver.host", "127.0.0.1")
-        .config("spark.log.level", "OFF").config("spark.driver.memory", "2g").getOrCreate()
-    )
-    yield SparkEngine(session)
-    session.stop()
-    gc.collect()  # now, while the sockets that pyspark leaves open are forgiven
+def engine(spark_engine):
+    return spark_engine
 
 
 def assert_alike(plan: HistoryPlan, spark: pa.Table, duckdb: pa.Table, tolerance: float) -> None:
@@ -51,6 +37,18 @@ def test_histories_on_spark_equal_those_of_duckdb(engine):
     found = histories(PLAN, table, first_row=100, engine=engine)
     assert found["row"].to_pylist() == list(range(100, 400))
     assert_alike(PLAN, found, histories(PLAN, table, first_row=100), 1e-9)
+
+
+def test_window_sums_on_spark_equal_those_of_duckdb(engine):
+    rng = np.random.default_rng(0)
+    records = pa.table({
+        "row": np.arange(500), "micros": rng.integers(0, 300, 500) * 10**10,
+        "e0": pa.array(rng.choice([None, "a", "b", "c"], 500), pa.string()),
+        "evidence": rng.integers(0, 10**10, 500)})
+    sql = window_sums_sql("records", ["e0"], ["evidence"], 7, first_row=20)
+    spark, duckdb = (each.run(sql, {"records": records}).read_all() for each in (engine, DuckDBEngine()))
+    assert spark == duckdb
+    assert max(spark["e0_evidence"].to_pylist()) > 10**10
 
 
 @pytest.mark.slow
