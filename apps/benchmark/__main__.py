@@ -14,7 +14,14 @@ from anomaly_cl.errors import AnomalyCLError
 if TYPE_CHECKING:
     from apps.benchmark.results import Job, Result
 
-LISTS = ("--seeds", "--only", "--models", "--contaminate", "--counts", "--thresholders")
+LISTS = ("--seeds", "--only", "--models", "--contaminate", "--counts", "--thresholders", "--weeks")
+KeyColumn = Annotated[str, typer.Option("--key", metavar="COLUMN", help="Names the transaction.")]
+TimeColumn = Annotated[str, typer.Option("--time", metavar="COLUMN", help="When it happened.")]
+CustomerColumn = Annotated[str, typer.Option("--customer", metavar="COLUMN", help="Whose card it was.")]
+TerminalColumn = Annotated[str, typer.Option("--terminal", metavar="COLUMN", help="Where it happened.")]
+AmountColumn = Annotated[str, typer.Option("--amount", metavar="COLUMN", help="How much was paid.")]
+FraudColumn = Annotated[str, typer.Option("--fraud", metavar="COLUMN", help="1 = fraud, 0 = genuine.")]
+KindColumn = Annotated[str, typer.Option("--kind", metavar="COLUMN", help="The kind of fraud, 0 = none.")]
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 
@@ -139,6 +146,49 @@ def false_alarms(
     sets = false_alarms.largest(find_sets(data), largest)
     frame = false_alarms.measure(sets, sorted(set(seeds or [0, 1, 2])), makers, out, typer.echo)
     typer.echo(f"report: {false_alarms_report.write_report(frame, out)}")
+
+
+@app.command()
+def events(
+    data: Annotated[Path, typer.Option(metavar="FILE", help="Parquet file of card transactions with labels.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results; what is in it is not run again.")],
+    weeks: Annotated[list[str] | None, typer.Option(metavar="DATE ...", help="First days of training weeks.")] = None,
+    models: Annotated[list[str] | None, typer.Option(metavar="NAME ...", help="These models only.")] = None,
+    seeds: Annotated[list[int] | None, typer.Option(metavar="N ...", help="Seeds of the models.")] = None,
+    key: KeyColumn = "TRANSACTION_ID", time: TimeColumn = "TX_DATETIME", customer: CustomerColumn = "CUSTOMER_ID",
+    terminal: TerminalColumn = "TERMINAL_ID", amount: AmountColumn = "TX_AMOUNT", fraud: FraudColumn = "TX_FRAUD",
+    kind: KindColumn = "TX_FRAUD_SCENARIO",
+    limit: Annotated[float, typer.Option(metavar="SECONDS", help="Longest that one run may take.")] = 3600,
+    again: Annotated[bool, typer.Option("--again", help="Repeat failed runs and those of a changed program.")] = False,
+) -> None:
+    """Card fraud by the fraud handbook's protocol: a week to train, 7 days of delay, a week to test.
+
+    Example: `python -m apps.benchmark events --data transactions.parquet --out results --models ours KNN-AMT5`
+    """
+    from apps.benchmark.events.command import measure_events
+    from apps.benchmark.events.protocol import Names
+
+    names = Names(key, time, customer, terminal, amount, fraud, kind)
+    typer.echo(f"report: {measure_events(data, names, out, weeks, models, seeds, limit, typer.echo, again=again)}")
+
+
+@app.command()
+def history(
+    data: Annotated[Path, typer.Option(metavar="FILE", help="Parquet file of card transactions with labels.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results, as of `events`.")],
+    key: KeyColumn = "TRANSACTION_ID", time: TimeColumn = "TX_DATETIME", customer: CustomerColumn = "CUSTOMER_ID",
+    terminal: TerminalColumn = "TERMINAL_ID", amount: AmountColumn = "TX_AMOUNT", fraud: FraudColumn = "TX_FRAUD",
+    kind: KindColumn = "TX_FRAUD_SCENARIO",
+) -> None:
+    """Seconds and memory of all history columns of all transactions, in a new process of two threads.
+
+    Example: `python -m apps.benchmark history --data transactions.parquet --out results`
+    """
+    from apps.benchmark.events.command import keep_history
+    from apps.benchmark.events.protocol import Names
+
+    cost = keep_history(data, Names(key, time, customer, terminal, amount, fraud, kind), out)
+    typer.echo(cost.in_words())
 
 
 @app.command()

@@ -1,0 +1,1 @@
+"""Card transactions by the fraud handbook's protocol: our event detector, its ablations, and peers."""
