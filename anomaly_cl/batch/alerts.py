@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from anomaly_cl.alerts.models import Alert, Run
 from anomaly_cl.alerts.store import AddedRun, AlertStore, alert_id, json_value, run_id
+from anomaly_cl.batch.events import file_schema
 from anomaly_cl.batch.shelf import RowShelf
 from anomaly_cl.detectors.loading import Detector
 from anomaly_cl.detectors.policies import scored_rows
@@ -129,14 +130,16 @@ def describe_run(manifest: dict[str, Any], input_hash: str, summary: dict[str, A
 def _stored(
     detector: Detector, run: Run, alerts: Candidates, reasons: Reasons
 ) -> Iterator[Alert]:
-    schema, typical = detector.schema_, json_value(detector.scorer_.encoder_.typical())
-    shown = [column.name for column in schema.required]
+    schema = detector.schema_
+    read = [column.name for column in schema.required]
+    # deviations are told by the reasons, in words; their numbers say nothing to a person
+    shown = [column.name for column in file_schema(detector).required]
+    typical = json_value({name: value for name, value in detector.scorer_.encoder_.typical().items() if name in shown})
     for start in range(0, len(alerts.row_numbers), CHUNK):
         part = alerts.take(np.arange(start, min(start + CHUNK, len(alerts.row_numbers))))
-        rows = part.rows.select(shown)
         neighbours = [[{name: row[name] for name in shown} for row in nearest]
-                      for nearest in detector.neighbours(rows, NEIGHBOURS)]
-        for i, record in enumerate(rows.to_pylist()):
+                      for nearest in detector.neighbours(part.rows.select(read), NEIGHBOURS)]
+        for i, record in enumerate(part.rows.select(shown).to_pylist()):
             number = int(part.row_numbers[i])
             key, entities, occurred_at = _names(record, schema)
             segment = schema.only(Role.SEGMENT)

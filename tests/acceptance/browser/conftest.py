@@ -53,7 +53,7 @@ def server(store: AlertStore) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     arguments = [sys.executable, "-c", SERVE, str(store.engine.url), str(port)]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, preexec_fn=_hear_ctrl_c) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         assert f"http://127.0.0.1:{port}" in line, line
@@ -62,9 +62,14 @@ def server(store: AlertStore) -> Iterator[str]:
             process.send_signal(signal.SIGINT)
             assert process.wait(30) == 0, "Ctrl-C must end the dashboard cleanly"
         finally:
-            process.terminate()  # a shell that runs tests in the background has them ignore Ctrl-C
+            process.terminate()
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0, "the server outlived the command"
+
+
+def _hear_ctrl_c() -> None:
+    """A shell that runs tests in the background has them, and what they start, ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Watched:
