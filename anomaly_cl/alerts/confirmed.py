@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pyarrow as pa
 
-from anomaly_cl.alerts.store import AlertStore
+from anomaly_cl.alerts.location import store_url
+from anomaly_cl.alerts.store import AlertStore, open_store
+from anomaly_cl.errors import InputError
 
 COLUMNS = pa.schema({"key": pa.string(), "verdict": pa.string(), "decided_at": pa.timestamp("us")})
 
@@ -17,3 +21,13 @@ def verdict_rows(store: AlertStore) -> pa.Table:
     rows = [{"key": given.key, "verdict": given.verdict, "decided_at": given.created_at}
             for given in store.verdicts() if given.key is not None]
     return pa.Table.from_pylist(rows, schema=COLUMNS)
+
+
+def stored_verdicts(url: str) -> pa.Table:
+    """The same of the store at a path or URL; raises InputError if there is no such file. No store is made."""
+    location = store_url(url)
+    if location.get_backend_name() == "sqlite" and not Path(str(location.database)).exists():
+        raise InputError("verdicts are read from a store that exists", f"there is no {location.database}",
+                         "correct the path")
+    with open_store(url) as opened:
+        return verdict_rows(opened)

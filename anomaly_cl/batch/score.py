@@ -55,7 +55,7 @@ Progress = Callable[[int], None]
 
 def score_file(
     detector: Detector, source: Any, out: str | Path, *, where: str | None = None, history: Any = None,
-    history_where: str | None = None, verdicts: str | Path | None = None, keep: Sequence[str] = (),
+    history_where: str | None = None, verdicts: str | Path | pa.Table | None = None, keep: Sequence[str] = (),
     policy: str | Policy | None = None, store: str | None = None, batch_rows: int = BATCH_ROWS,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -70,7 +70,8 @@ def score_file(
         history: files of earlier records, of an event model: read but not scored. Rejected ones are kept in
             `*.history.rejects.parquet`.
         history_where: an SQL condition on the history.
-        verdicts: a file of key, verdict and time, of records of both, of an event model that learned from some.
+        verdicts: a file or table of key, verdict and time, of records of both, of an event model that learned from
+            some.
         keep: columns of the input to carry over.
         policy: "alpha=0.01" (the default), "fdr=0.05", "budget=100/day", "cost=1:50"; see `scoring.thresholds`.
         store: path or URL of an alert store that receives the alerts.
@@ -194,6 +195,8 @@ def _digest_of_inputs(manifest: dict[str, Any]) -> str:
 
 
 def _digests(source: Any) -> dict[str, str]:
-    """SHA-256 of each file that paths mean."""
+    """SHA-256 of each file that paths mean, or of a table."""
+    if isinstance(source, pa.Table):
+        return {"table": hashlib.sha256(repr(source.to_pydict()).encode()).hexdigest()}
     paths = [source] if isinstance(source, str | Path) else list(source)
     return {file: sha256_of(file) for path in paths for file in expand(path)}

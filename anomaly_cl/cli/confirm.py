@@ -53,7 +53,7 @@ def confirm(
         raise UsageError("verdicts are confirmed for models that judge records against their past",
                          f"{model} judges rows by themselves", "fit one with --detector events")
     stream, before = open_both(detector, inputs, where, history, history_where)
-    told = VerdictTable.read(verdicts or _stored(str(store)), file_schema(detector))
+    told = VerdictTable.read(verdicts or _some_stored(str(store)), file_schema(detector))
     with progress("confirming") as done:
         other = confirmed(detector, stream, told, before, presume_after)
         done(stream.rows_accepted)
@@ -66,18 +66,11 @@ def confirm(
     say(f"model {other.model_id_} in {out}")
 
 
-def _stored(url: str) -> pa.Table:
-    """The verdicts of an alert store; raises InputError if there are none. No store is made."""
-    from anomaly_cl.alerts.confirmed import verdict_rows
-    from anomaly_cl.alerts.location import store_url
-    from anomaly_cl.alerts.store import open_store
+def _some_stored(url: str) -> pa.Table:
+    """The verdicts of an alert store; raises InputError if there are none."""
+    from anomaly_cl.alerts.confirmed import stored_verdicts
 
-    location = store_url(url)
-    if location.get_backend_name() == "sqlite" and not Path(str(location.database)).exists():
-        raise InputError("verdicts are read from a store that exists", f"there is no {location.database}",
-                         "correct the path")
-    with open_store(url) as opened:
-        table = verdict_rows(opened)
+    table = stored_verdicts(url)
     if not table.num_rows:
         raise InputError("verdicts are given in the dashboard, on alerts that have a key", f"{url} has none",
                          "give some, or use --verdicts FILE")

@@ -10,6 +10,7 @@ import typer
 from anomaly_cl.cli.events import say_history
 from anomaly_cl.cli.options import History, HistoryWhere, Inputs, Json, Store, Where
 from anomaly_cl.cli.screen import policy_warnings, progress, say, say_json
+from anomaly_cl.errors import UsageError
 
 
 def score(
@@ -22,6 +23,9 @@ def score(
     verdicts: Annotated[Path | None, typer.Option(
         metavar="FILE", show_default=False, help="What was found of earlier records, for a model made by confirm; "
         "three columns: key, fraud or legitimate, when that was known.")] = None,
+    verdicts_of: Annotated[str | None, typer.Option(
+        metavar="URL", show_default=False, help="Take the verdicts of this alert store instead, if it has some.",
+    )] = None,
     keep: Annotated[list[str] | None, typer.Option(
         metavar="COLUMN", help="Column to carry over into the scored file. Repeatable.")] = None,
     alerts_at: Annotated[str | None, typer.Option(
@@ -45,10 +49,18 @@ def score(
     from anomaly_cl.batch.score import score_file
     from anomaly_cl.detectors.loading import load
 
+    if verdicts is not None and verdicts_of is not None:
+        raise UsageError("verdicts come from --verdicts or --verdicts-of", "both are given", "give one of them")
     detector = load(model)
+    told: Any = verdicts
+    if verdicts_of is not None:
+        from anomaly_cl.alerts.confirmed import stored_verdicts
+
+        table = stored_verdicts(verdicts_of)
+        told = table if table.num_rows else None
     with policy_warnings(), progress("scoring") as done:
         manifest = score_file(detector, inputs, out, where=where, history=history or None, history_where=history_where,
-                              verdicts=verdicts, keep=keep or [], policy=alerts_at, store=store,
+                              verdicts=told, keep=keep or [], policy=alerts_at, store=store,
                               batch_rows=batch_rows, progress=done)
     if json:
         return say_json(manifest)

@@ -243,9 +243,17 @@ def test_verdicts_of_the_alert_store_are_learned_from(folder):
     said = run("confirm", folder / "model", folder / "new.csv", "--history", folder / "old.csv", "--store", store,
                "--out", folder / "from_store").stdout
     assert f"verdicts: {len(alerts):,}, of which {len(frauds & {alert.key for alert in alerts}):,} are frauds" in said
+    words = ("score", folder / "from_store", folder / "new.csv", "--history", folder / "old.csv", "--json", "--out")
+    told = json.loads(run(*words, folder / "told.parquet", "--verdicts-of", store).stdout)
+    assert told["verdicts"]["keys"] == len(alerts)
+    bare = json.loads(run(*words, folder / "untold.parquet", "--verdicts-of", folder / "alerts.sqlite").stdout)
+    assert "verdicts" not in bare  # a store in which nobody has decided yet
+    pd.testing.assert_frame_equal(scores_of(folder / "untold.parquet"), scores_of(folder / "new.parquet"))
+    assert not scores_of(folder / "told.parquet").equals(scores_of(folder / "untold.parquet"))
 
 
 @pytest.mark.parametrize(("words", "code", "said"), [
+    (["score", "model", "new.csv", "--out", "s.parquet", "--verdicts", "v.csv", "--verdicts-of", "s"], 2, "give one"),
     (["fit", "all.csv", "--out", "m", "--entity", "customer_id"], 2, "--detector events"),
     (["fit", "all.csv", "--out", "m", "--history", "old.csv"], 2, "--detector events"),
     (["fit", "all.csv", "--out", "m", "--history-where", "amount > 1"], 2, "give both"),
