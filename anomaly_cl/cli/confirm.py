@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anomaly_cl.cli.events import check_new_model, open_both, say_history
+from anomaly_cl.cli.events import check_new_model, open_both, say_both
 from anomaly_cl.cli.options import History, HistoryWhere, Inputs, Where
 from anomaly_cl.cli.screen import progress, say
 from anomaly_cl.errors import InputError, UsageError
@@ -58,10 +58,7 @@ def confirm(
         other = confirmed(detector, stream, told, before, presume_after)
         done(stream.rows_accepted)
     other.save(out)
-    say(f"read {stream.rows_read:,} rows: {stream.rows_accepted:,} accepted, {stream.rows_filtered_out:,} filtered "
-        f"out, {stream.rows_rejected:,} rejected")
-    if before is not None:
-        say_history(before.counts)
+    say_both(stream, before)
     say(f"verdicts: {len(told.keys):,}, of which {int(told.is_fraud.sum()):,} are frauds")
     say(f"model {other.model_id_} in {out}")
 

@@ -16,8 +16,19 @@ if TYPE_CHECKING:
 
 def say_history(counts: Mapping[str, int]) -> None:
     """A line about earlier records."""
-    say(f"history: read {counts['read']:,} rows: {counts['accepted']:,} accepted, {counts['filtered_out']:,} filtered "
-        f"out, {counts['rejected']:,} rejected")
+    _say_counts("history: ", counts)
+
+
+def say_both(stream: RowStream, history: RowStream | None) -> None:
+    """What became of the rows of an input, and of its history if there is one."""
+    _say_counts("", stream.counts)
+    if history is not None:
+        say_history(history.counts)
+
+
+def _say_counts(of: str, counts: Mapping[str, int]) -> None:
+    say(f"{of}read {counts['read']:,} rows: {counts['accepted']:,} accepted, {counts['filtered_out']:,} filtered out, "
+        f"{counts['rejected']:,} rejected")
 
 
 def open_both(

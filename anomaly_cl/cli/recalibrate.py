@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from anomaly_cl.cli.events import check_new_model, open_both, say_history
+from anomaly_cl.cli.events import check_new_model, open_both, say_both
 from anomaly_cl.cli.options import History, HistoryWhere, Inputs, Where
 from anomaly_cl.cli.screen import progress, say
 
@@ -36,9 +36,6 @@ def recalibrate(
         other = recalibrated(detector, stream, before)
         done(stream.rows_accepted)
     other.save(out)
-    say(f"read {stream.rows_read:,} rows: {stream.rows_accepted:,} accepted, {stream.rows_filtered_out:,} filtered "
-        f"out, {stream.rows_rejected:,} rejected")
-    if before is not None:
-        say_history(before.counts)
+    say_both(stream, before)
     say(f"calibrated on {other.rows_['calibration']:,} rows in place of {detector.rows_['calibration']:,}")
     say(f"model {other.model_id_} in {out}")

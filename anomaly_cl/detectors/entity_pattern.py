@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from anomaly_cl.detectors.event_table import Past, entity_codes
+from anomaly_cl.detectors.event_table import Past
 from anomaly_cl.detectors.past_head import PastHead
 from anomaly_cl.encoders.pasts import EntityHistory
 from anomaly_cl.features.history import HistoryPlan
 from anomaly_cl.features.last_records import NONE, LastRecords
+from anomaly_cl.features.records import numbered
 from anomaly_cl.features.table_encoder import TableEncoder
 from anomaly_cl.pretraining.settings import TrainingSettings
 
@@ -59,7 +60,7 @@ class EntityPattern:
         """The records looked at and those before them, where the former stand there, and their tails."""
         n = past.rows.num_rows
         looked_at = np.arange(past.first, n)
-        codes = entity_codes(past.records, plan)[self.role]
+        codes = numbered(past.records.column(plan.record_names[self.role]))[1]
         before = LastRecords(codes, *instants_and_ties(past.records)).before_rows(RECORDS, looked_at)
         held, places = compact(np.concatenate([looked_at[:, None], before], axis=1))
         encoded = self.encoder.transform(past.rows.take(held))

@@ -18,6 +18,7 @@ from anomaly_cl.encoders.pasts import EntityHistory, PastEncoder
 from anomaly_cl.errors import InputError
 from anomaly_cl.features.history import HistoryPlan
 from anomaly_cl.features.last_records import NONE, LastRecords
+from anomaly_cl.features.records import numbered
 from anomaly_cl.features.table_encoder import TableEncoder
 from anomaly_cl.scoring.peers import PeerAmounts, peer_amounts, peers, similar_entities
 
@@ -48,7 +49,7 @@ def known_entities(
     `rows` conform to the schema and `records` are made of them. Without a trained head the embedding is the mean and
     spread of the records' columns.
     """
-    names, codes = _named(records, plan, role)
+    names, codes = numbered(records.column(plan.record_names[role]))
     end = int(records.column("micros").to_numpy().max(initial=0)) + 1
     last = LastRecords(codes, *instants_and_ties(records))
     places = last.before_instants(np.arange(len(names)), np.full(len(names), end), RECORDS)
@@ -86,7 +87,7 @@ def peer_frame(
     `own` {amount: (expected (n,), deviation (n,))} is the comparison with the entity's own past. The peers' amounts are
     the last 20 of each before the record. Deviations are in spreads; null where fewer than 10 payments are known.
     """
-    _, codes = _named(records, plan, role)
+    codes = numbered(records.column(plan.record_names[role]))[1]
     micros, ties = instants_and_ties(records)
     last, near = LastRecords(codes, micros, ties), peers(entities.embeddings, entities.counts, k)
     known = np.flatnonzero(codes[positions] != NONE)
@@ -130,9 +131,3 @@ def in_a_sentence(
         return said + "; too little is known of those like it"
     link = "and" if own == like else "but"
     return f"{said}, {link} {'unusual' if like else 'usual'} for those like it ({shown(float(peers_expected))})"
-
-
-def _named(records: pa.Table, plan: HistoryPlan, role: str) -> tuple[pa.Array, np.ndarray]:
-    """The different entities, and which (rows,) each record has, -1 for none."""
-    encoded = records.column(plan.record_names[role]).combine_chunks().dictionary_encode()
-    return encoded.dictionary, pc.fill_null(encoded.indices, NONE).to_numpy(zero_copy_only=False).astype(np.int64)

@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.features.deviations import EntityDeviations
 from anomaly_cl.features.history import HistoryPlan
 from anomaly_cl.features.history_sql import MICROSECONDS_A_DAY
-from anomaly_cl.features.records import prepare_records
+from anomaly_cl.features.records import numbered, prepare_records
 from anomaly_cl.features.sql_engine import SqlEngine
 from anomaly_cl.schema import Column, Kind, Role, Schema
 
@@ -109,8 +108,7 @@ class EventSchema:
 def entity_codes(records: pa.Table, plan: HistoryPlan) -> dict[str, np.ndarray]:
     """A number (rows,) for each entity of each role, -1 where a record has none."""
     names = plan.record_names
-    return {role: pc.fill_null(records.column(names[role]).combine_chunks().dictionary_encode().indices, -1)
-            .to_numpy(zero_copy_only=False).astype(np.int64) for role in plan.entities}
+    return {role: numbered(records.column(names[role]))[1] for role in plan.entities}
 
 
 def event_schema(schema: Schema) -> Schema:

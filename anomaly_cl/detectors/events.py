@@ -19,15 +19,13 @@ from anomaly_cl.detectors.confirmations import Confirmations
 from anomaly_cl.detectors.entity_pattern import WEIGHT as PATTERN_WEIGHT
 from anomaly_cl.detectors.entity_pattern import EntityPattern
 from anomaly_cl.detectors.event_table import (
-    EVIDENCE,
-    STRANGE_RECORDS,
     EventSchema,
     entity_codes,
     event_schema,
     read_past,
 )
-from anomaly_cl.detectors.fitted import check_settings
-from anomaly_cl.detectors.fitted_events import FittedEvents, micros_of, read_history, read_records
+from anomaly_cl.detectors.fitted import check_settings, read_rows
+from anomaly_cl.detectors.fitted_events import FittedEvents, micros_of, read_history
 from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer
 from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.features.deviations import EntityDeviations
@@ -107,7 +105,7 @@ class EventDetector(FittedEvents, BaseEstimator):
         time, or for a setting out of range.
         """
         schema = self._schema_of(rows)
-        table = read_records(rows, schema, where)
+        table = read_rows(rows, schema, where)
         return self.fit_tables(table, read_history(history, schema), schema)
 
     def fit_tables(self, table: pa.Table, history: pa.Table | None, schema: Schema) -> Self:
@@ -142,10 +140,10 @@ class EventDetector(FittedEvents, BaseEstimator):
         base[others] = self.scorer_.score(every.take(others))
         self.surprise_ = Surprise().fit(base[learned])
         surprise = self.surprise_(base)
-        totals = self._totals(past, surprise)
+        left, strange = self._left(past, surprise)
         self.recurrence_ = Recurrence(self.deviations_.plan.entities)
-        self._learn_recurrence(past.looked_at, n_before, surprise, totals)
-        scores = surprise + self.recurrence_.added(_of(EVIDENCE, totals))
+        self._learn_recurrence(past.looked_at, n_before, surprise, strange)
+        scores = surprise + self.recurrence_.added(left)
         calibrating = chosen[roles.calibration]
         self.calibration_, self.drift_reference_ = calibrate(
             every.take(calibrating), scores[calibrating], self.drift_schema_, drifting)
@@ -280,20 +278,16 @@ class EventDetector(FittedEvents, BaseEstimator):
         return chosen
 
     def _learn_recurrence(
-        self, records: pa.Table, n_before: int, surprise: np.ndarray, totals: Mapping[str, np.ndarray]
+        self, records: pa.Table, n_before: int, surprise: np.ndarray, strange: Mapping[str, np.ndarray]
     ) -> None:
         """From the unlabelled records whose whole window was looked at."""
         micros = records.column("micros").to_numpy()[:n_before]
         if len(micros):
             whole = np.flatnonzero(micros >= micros.min() + WINDOW_DAYS * MICROSECONDS_A_DAY)
             self.recurrence_.fit(is_strange(surprise[whole]),
-                                 {role: total[whole] for role, total in _of(STRANGE_RECORDS, totals).items()})
+                                 {role: total[whole] for role, total in strange.items()})
 
     def _schema_of(self, rows: Any) -> Schema:
         schema = self.schema or open_rows(rows).schema
         entities = [self.entity] if isinstance(self.entity, str) else list(self.entity or ())
         return event_schema(schema.naming(key=self.key, entities=entities, time=self.time))
-
-
-def _of(opening: str, totals: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name.removeprefix(opening): total for name, total in totals.items() if name.startswith(opening)}

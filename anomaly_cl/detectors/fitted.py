@@ -24,7 +24,7 @@ from anomaly_cl.scoring.drift import DriftReference
 from anomaly_cl.scoring.drift_verdict import LEVEL, DriftVerdict
 from anomaly_cl.scoring.policy import Policy
 from anomaly_cl.table.conform import Rejected
-from anomaly_cl.table.read import Batch
+from anomaly_cl.table.read import Batch, open_rows
 
 FEWEST = {"bank_rows": 100, "fit_rows": 4}
 
@@ -43,10 +43,7 @@ class FittedDetector:
 
     def score_table(self, table: pa.Table | pa.RecordBatch) -> Scores:
         """Scores of rows that already conform to the schema; a row's scores do not depend on the others."""
-        score = self.scorer_.score(table)
-        segments = segment_texts(table, self.schema_)
-        p_tail = self.calibration_.p_tail(score, segments)
-        return Scores(score, self.calibration_.p_value(score, segments), p_tail, risk(p_tail))
+        return judged(self.scorer_.score(table), self.calibration_, segment_texts(table, self.schema_))
 
     def reasons(self, table: pa.Table | pa.RecordBatch) -> list[list[dict[str, Any]]]:
         """For each conforming row, the columns that made it strange: column, contribution, value, typical."""
@@ -113,6 +110,20 @@ class FittedDetector:
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "calibration_")
+
+
+def judged(score: np.ndarray, calibration: Calibration, segments: np.ndarray | None = None) -> Scores:
+    """Scores (rows,) with what a calibration says of them, by segments (rows,) if it knows some."""
+    p_tail = calibration.p_tail(score, segments)
+    return Scores(score, calibration.p_value(score, segments), p_tail, risk(p_tail))
+
+
+def read_rows(rows: Any, schema: Schema, where: str | None = None) -> pa.Table:
+    """Rows in any form as a table of the columns that scoring reads; raises InputError for a row that is rejected."""
+    stream = open_rows(rows, schema, where=where, on_reject=refuse)
+    read = [column.name for column in schema.required]
+    batches = [batch.rows.select(read) for batch in stream]
+    return pa.Table.from_batches(batches, schema=pa.schema([stream.arrow_schema.field(name) for name in read]))
 
 
 def refuse(rejected: list[Rejected]) -> None:

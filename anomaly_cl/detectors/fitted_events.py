@@ -28,7 +28,7 @@ from anomaly_cl.detectors.event_table import (
     entity_codes,
     read_past,
 )
-from anomaly_cl.detectors.fitted import FittedDetector, refuse
+from anomaly_cl.detectors.fitted import FittedDetector, judged, read_rows
 from anomaly_cl.detectors.scored import Scores, segment_texts
 from anomaly_cl.detectors.verdict_table import VerdictTable
 from anomaly_cl.errors import UsageError
@@ -39,11 +39,9 @@ from anomaly_cl.features.sql_engine import DuckDBEngine, SqlEngine
 from anomaly_cl.features.table_encoder import TableEncoder
 from anomaly_cl.features.window_sums import window_sums_sql
 from anomaly_cl.schema import Role, Schema
-from anomaly_cl.scoring.calibration import risk
 from anomaly_cl.scoring.fusion import Surprise
 from anomaly_cl.scoring.noisy_or import Joined
 from anomaly_cl.scoring.recurrence import WINDOW_DAYS, Recurrence, evidence, is_strange
-from anomaly_cl.table.read import open_rows
 
 RENEWED = 0.5  # novelty from which a deviation speaks of the record rather than of its entity's state
 
@@ -73,11 +71,12 @@ class FittedEvents(FittedDetector):
         """The same for tables that conform to `base_schema_`."""
         past = read_past(history, table, self.base_schema_, self.deviations_, self._engine(), WINDOW_DAYS)
         every = self._every(past)
-        totals = self._totals(past, self.surprise_(self.scorer_.score(every)))
+        left, strange = self._left(past, self.surprise_(self.scorer_.score(every)))
         n_before = every.num_rows - table.num_rows
         rows = every.slice(n_before)
-        for name, total in totals.items():
-            rows = rows.append_column(name, pa.array(total[n_before:]))
+        for opening, totals in ((EVIDENCE, left), (STRANGE_RECORDS, strange)):
+            for role, total in totals.items():
+                rows = rows.append_column(opening + role, pa.array(total[n_before:]))
         if verdicts is None:
             return rows
         for role, risks in self._risks(past, table.num_rows, verdicts).items():
@@ -86,14 +85,10 @@ class FittedEvents(FittedDetector):
 
     def score_table(self, table: pa.Table | pa.RecordBatch) -> Scores:
         """Scores of event rows; a row's scores do not depend on the others."""
-        score, calibration = self._one_class(table), self.calibration_
+        score = self._one_class(table)
         if (joined := self._joined(table, score)) is not None and self.confirmations_ is not None:
-            score, calibration = joined.score, self.confirmations_.calibration_
-            p_tail = calibration.p_tail(score)
-            return Scores(score, calibration.p_value(score), p_tail, risk(p_tail))
-        segments = segment_texts(table, self.schema_)
-        p_tail = calibration.p_tail(score, segments)
-        return Scores(score, calibration.p_value(score, segments), p_tail, risk(p_tail))
+            return judged(joined.score, self.confirmations_.calibration_)
+        return judged(score, self.calibration_, segment_texts(table, self.schema_))
 
     def probability(self, table: pa.Table | pa.RecordBatch) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Probability of fraud (rows,) of event rows with verdicts, and the share (rows,) that each cause has in it.
@@ -123,14 +118,14 @@ class FittedEvents(FittedDetector):
 
         `rows` are all records known. With a tower of the role it is the tower's; else mean and spread of the columns.
         """
-        return embeddings_frame(self._entities(read_records(rows, self.base_schema_), entity)[0])
+        return embeddings_frame(self._entities(read_rows(rows, self.base_schema_), entity)[0])
 
     def similar_entities(self, rows: Any, name: object, k: int = 5, entity: str | None = None) -> pd.DataFrame:
         """The k entities that behave most like one, nearest first, among those of the records known.
 
         Columns: entity, distance, records, few (whether it has too few to tell). Raises InputError for another name.
         """
-        return similar_frame(self._entities(read_records(rows, self.base_schema_), entity)[0], name, k)
+        return similar_frame(self._entities(read_rows(rows, self.base_schema_), entity)[0], name, k)
 
     def compare_with_peers(
         self, rows: Any, history: Any = None, *, entity: str | None = None, k: int = 10
@@ -167,8 +162,12 @@ class FittedEvents(FittedDetector):
         surprises = {pattern.column: pattern.surprise(past, self.deviations_.plan) for pattern in self.patterns_}
         return self.events_.rows(past, self.deviations_, surprises)
 
-    def _totals(self, past: Past, surprise: np.ndarray) -> dict[str, np.ndarray]:
-        """What the records of the last days left to each record looked at: evidence, and how many were strange."""
+    def _left(
+        self, past: Past, surprise: np.ndarray
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """What the last days of its entities left to each record looked at: evidence, and how many records were
+        strange, each {role: (rows,)}.
+        """
         names = self.deviations_.plan.record_names
         roles = {role: names[role] for role in self.deviations_.plan.entities}
         records = past.looked_at.select(["row", "micros", *roles.values()])
@@ -176,12 +175,12 @@ class FittedEvents(FittedDetector):
         records = records.append_column("strange", pa.array(is_strange(surprise).astype(np.int64)))
         sql = window_sums_sql("records", list(roles.values()), ["evidence", "strange"], WINDOW_DAYS, past.first)
         sums = self._engine().run(sql, {"records": records}).read_all()
-        return {opening + role: sums.column(f"{entity}_{value}").to_numpy()
-                for opening, value in ((EVIDENCE, "evidence"), (STRANGE_RECORDS, "strange"))
-                for role, entity in roles.items()}
+        left, odd = ({role: sums.column(f"{entity}_{value}").to_numpy() for role, entity in roles.items()}
+                     for value in ("evidence", "strange"))
+        return left, odd
 
     def _tables(self, rows: Any, history: Any) -> tuple[pa.Table, pa.Table | None]:
-        return read_records(rows, self.base_schema_), read_history(history, self.base_schema_)
+        return read_rows(rows, self.base_schema_), read_history(history, self.base_schema_)
 
     def _entities(self, rows: pa.Table, entity: str | None) -> tuple[Entities, pa.Table]:
         """The entities of all records known, and these records."""
@@ -238,18 +237,12 @@ def _filled(table: pa.Table, name: str) -> np.ndarray:
     return table.column(name).fill_null(np.nan).to_numpy()
 
 
-def read_records(rows: Any, schema: Schema, where: str | None = None) -> pa.Table:
-    stream = open_rows(rows, schema, where=where, on_reject=refuse)
-    read = [column.name for column in schema.required]
-    batches = [batch.rows.select(read) for batch in stream]
-    return pa.Table.from_batches(batches, schema=pa.schema([stream.arrow_schema.field(name) for name in read]))
-
-
 def read_history(history: Any, schema: Schema) -> pa.Table | None:
-    """The same of earlier records; None for none, as on the first day of a pipeline."""
+    """Earlier records as `read_rows` reads them; None for none, as on the first day of a pipeline."""
     empty = history is None or (isinstance(history, (pd.DataFrame, pa.Table)) and not len(history))
-    return None if empty else read_records(history, schema)
+    return None if empty else read_rows(history, schema)
 
 
 def micros_of(days: float | None) -> int | None:
+    """Days in microseconds."""
     return None if days is None else round(days * MICROSECONDS_A_DAY)

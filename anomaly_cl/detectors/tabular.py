@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, clone
 
 from anomaly_cl.detectors import artifact, probing
 from anomaly_cl.detectors.calibrating import Fitted, calibrate, fit_and_calibrate, resolve_plan
-from anomaly_cl.detectors.fitted import FittedDetector, check_settings, refuse
+from anomaly_cl.detectors.fitted import FittedDetector, check_settings, read_rows, refuse
 from anomaly_cl.detectors.groups import describe_groups
 from anomaly_cl.detectors.pair_table import PairTable
 from anomaly_cl.detectors.refinement import Confirmed
@@ -297,10 +297,7 @@ class TabularDetector(FittedDetector, BaseEstimator):
         return table.select(range(len(read))), table.column(len(read)).to_numpy()
 
     def _read(self, rows: Any) -> pa.Table:
-        stream = open_rows(rows, self.schema_, on_reject=refuse)
-        read = [column.name for column in self.schema_.required]
-        batches = [batch.rows.select(read) for batch in stream]
-        return pa.Table.from_batches(batches, schema=pa.schema([stream.arrow_schema.field(name) for name in read]))
+        return read_rows(rows, self.schema_)
 
 
 def _nothing_trimmed(rows: pa.Table) -> pa.Table:

@@ -14,6 +14,7 @@ from scipy.stats import rankdata
 from anomaly_cl.features.history import HistoryPlan
 from anomaly_cl.features.history_sql import PAST as WHOLE_PAST
 from anomaly_cl.features.history_sql import last_days, last_rows
+from anomaly_cl.features.records import numbered
 from anomaly_cl.features.shrinkage import shrunk
 
 PAST = WHOLE_PAST.name
@@ -73,7 +74,7 @@ class RecordRows:
 
     def order(self, entity: str) -> tuple[np.ndarray, np.ndarray]:
         """Positions of the rows by entity and instant, and whether (rows - 1,) neighbours there are of one entity."""
-        codes = pc.fill_null(pc.dictionary_encode(self.texts(entity)).combine_chunks().indices, -1).to_numpy()
+        codes = numbered(self.texts(entity))[1]
         order = np.lexsort((_numbers(self.records.column("row")), _numbers(self.records.column("micros")), codes))
         codes = codes[order]
         return order, (codes[1:] == codes[:-1]) & (codes[1:] >= 0)
@@ -172,7 +173,6 @@ class _Amount:
         return _back(_Amount._usual(rows, deviation, settings)[0], settings)
 
 
-
 class _Gap:
     """Logarithm of the time since the entity's last record, over the mean time between its earlier ones."""
 
@@ -203,7 +203,6 @@ class _Gap:
     def expected(rows: RecordRows, deviation: Deviation, settings: Mapping[str, Any]) -> np.ndarray:
         gap, age, count = _Gap._own(rows, deviation)
         return _Gap._expected(gap, age, count, settings)
-
 
 
 class _Hour:
@@ -240,7 +239,6 @@ class _Hour:
         return np.arctan2(sine, cosine) * 12 / np.pi % 24
 
 
-
 class _Activity:
     """(records in d days - expected) / sqrt(expected + 1), the expectation from the entity's records before them."""
 
@@ -273,7 +271,6 @@ class _Activity:
     @staticmethod
     def expected(rows: RecordRows, deviation: Deviation, settings: Mapping[str, Any]) -> np.ndarray:
         return _Activity._counts(rows, deviation, settings)[1]
-
 
 
 class _Seen:
@@ -325,7 +322,6 @@ class _Seen:
     @staticmethod
     def expected(rows: RecordRows, deviation: Deviation, settings: Mapping[str, Any]) -> np.ndarray:
         return rows.of(deviation.entity, "count", PAST, other=deviation.about)
-
 
 
 KINDS: dict[str, DeviationKind] = {"amount": _Amount, "gap": _Gap, "hour": _Hour, "activity": _Activity, "seen": _Seen}
@@ -382,5 +378,3 @@ def rank_correlation(values: np.ndarray, expected: np.ndarray) -> float:
 
 def _numbers(column: pa.ChunkedArray) -> np.ndarray:
     return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
-
-

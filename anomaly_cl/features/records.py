@@ -50,6 +50,12 @@ def prepare_records(
     return pa.table(made).select(plan.record_schema().names).cast(plan.record_schema(made["key"].type))
 
 
+def numbered(entities: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:
+    """The different entities of a column, and which of them (rows,) int64 each record has, -1 for none."""
+    encoded = entities.combine_chunks().dictionary_encode()
+    return encoded.dictionary, pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
 def _column(rows: pa.Table | pa.RecordBatch, name: str) -> pa.Array:
     column = rows.column(name)
     return plain(column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column)
