@@ -103,6 +103,9 @@ def plan_grid(
 ) -> GridPlan:
     """The plan whose step is the (lower) median difference of successive times within entities.
 
+    Where fewer than half of the differences are exactly that, it is refined to time passed over steps passed: a median
+    of jittered times is off by enough to drift over a long series.
+
     Raises InputError if a column is missing or a channel is not numeric, if there are fewer than 3 times of one
     entity, if the median is 0, or if less than half of the differences are whole steps, to a quarter of one.
     """
@@ -125,7 +128,7 @@ def plan_grid(
         raise InputError("times must follow a regular step",
                          f"only {regular:.0%} of the differences of {time!r} are multiples of their median, {step}",
                          remedy)
-    return GridPlan(entity, time, tuple(channels), step, longest_gap)
+    return GridPlan(entity, time, tuple(channels), _refined(step, waits, longest_gap), longest_gap)
 
 
 def regular_series(table: pa.Table, plan: GridPlan) -> tuple[list[RegularSeries], GridReport]:
@@ -257,6 +260,14 @@ def _times(array: pa.Array, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _nulls(array: pa.Array) -> np.ndarray:
     return np.array(array.is_null(), dtype=bool)
+
+
+def _refined(step: int, waits: np.ndarray, longest_gap: int) -> int:
+    if 2 * (waits == step).sum() >= len(waits):
+        return step
+    passed = _nearest(waits, step)
+    near = passed <= longest_gap + 1
+    return int(np.rint(waits[near].sum() / passed[near].sum()))
 
 
 def _nearest(differences: np.ndarray, step: int) -> np.ndarray:
