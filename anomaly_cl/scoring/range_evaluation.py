@@ -47,8 +47,8 @@ def vus(labels: ArrayLike, score: ArrayLike, window: int) -> Volumes:
     Both are means over the buffers 0..window of an area under a curve of 250 thresholds. At buffer w a step d <= w // 2
     steps outside a span is anomalous by sqrt(1 - d / w); of several spans these add up, to 1 at most. Recall is
     multiplied by the share of spans that are flagged somewhere, each widened by w // 2 steps on both sides and joined
-    with those it overlaps. Both volumes are 1 for the labels themselves. Raises InputError unless both labels occur, UsageError for a window
-    below 0.
+    with those it overlaps. Both volumes are 1 for the labels themselves. Raises InputError unless both
+    labels occur, UsageError for a window below 0.
     """
     anomalous, s = anomalous_mask(labels), finite_vector(score)
     if len(anomalous) != len(s):
