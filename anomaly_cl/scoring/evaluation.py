@@ -47,21 +47,26 @@ def evaluate(labels: ArrayLike, scores: ArrayLike, alerts: ArrayLike) -> Evaluat
 
     Raises InputError unless both kinds of label occur.
     """
-    y, s = finite_vector(labels), finite_vector(scores)
+    anomalous, s = anomalous_mask(labels), finite_vector(scores)
     alerted = np.asarray(alerts, bool)
-    if not len(y) == len(s) == len(alerted):
+    if not len(anomalous) == len(s) == len(alerted):
         raise InputError("each row has one label, one score and one alert mark",
-                         f"there are {len(y)}, {len(s)} and {len(alerted)}", "give all three for the same rows")
-    if set(np.unique(y)) != {0.0, 1.0}:
-        raise InputError("labels are 0 and 1, and both occur", f"found {np.unique(y)[:5].tolist()}",
-                         "choose a label column with both kinds of rows")
-    anomalous = y == 1
+                         f"there are {len(anomalous)}, {len(s)} and {len(alerted)}", "give all three for the same rows")
     return Evaluation(
-        rows=len(y), anomalies=int(anomalous.sum()), alerts=int(alerted.sum()),
-        auc_roc=float(roc_auc_score(y, s)), auc_pr=float(average_precision_score(y, s)),
+        rows=len(s), anomalies=int(anomalous.sum()), alerts=int(alerted.sum()),
+        auc_roc=float(roc_auc_score(anomalous, s)), auc_pr=float(average_precision_score(anomalous, s)),
         alert_rate=float(alerted.mean()), precision=precision(anomalous, alerted),
         recall=float(alerted[anomalous].mean()), false_alarm_rate=float(alerted[~anomalous].mean()),
     )
+
+
+def anomalous_mask(labels: ArrayLike) -> np.ndarray:
+    """Mask (rows,) of the anomalies of labels (rows,), 1 = anomaly and 0 = normal; InputError unless both occur."""
+    y = finite_vector(labels)
+    if set(np.unique(y)) != {0.0, 1.0}:
+        raise InputError("labels are 0 and 1, and both occur", f"found {np.unique(y)[:5].tolist()}",
+                         "choose a label column with both kinds of rows")
+    return y == 1
 
 
 def precision(anomalous: np.ndarray, alerted: np.ndarray) -> float | None:
