@@ -40,6 +40,8 @@ from anomaly_cl.views.stretches import (
     taken,
 )
 
+BANK_SAMPLE = 1024
+
 FEW_POINTS = Lengths(shortest=1, longest=0.05)
 ANY = Lengths(shortest=4)
 LONG = Lengths(shortest=6)
@@ -194,7 +196,8 @@ class ScaleStretch:
     def __call__(self, windows: Tensor, bank: Tensor, generator: torch.Generator) -> Tensor:
         places = drawn_places(windows, self.lengths, generator)
         mean = places.mean(windows)
-        return places.replaced(windows, mean + factors_between(self.least, self.most, windows, generator) * (windows - mean))
+        factor = factors_between(self.least, self.most, windows, generator)
+        return places.replaced(windows, mean + factor * (windows - mean))
 
 
 @dataclass(frozen=True)
@@ -256,11 +259,15 @@ def inject(
 ) -> Injected:
     """Strange copies of windows, in their order, a nearly equal share of them by each kind.
 
-    The kinds take turns along the windows, from a random one on, so that each meets all parts of an ordered series.
+    The kinds take turns along the windows, from a random one on, so that each meets all parts of an ordered series. Of
+    a large bank a random sample of `BANK_SAMPLE` windows is used, so that a call's cost does not grow with the bank.
     """
     if not kinds:
         raise UsageError("at least one kind of injection is needed", "found none", "use injections_for(channels)")
     check_bank(windows, bank)
+    if len(bank) > BANK_SAMPLE:
+        sample = torch.randperm(len(bank), generator=generator, device=generator.device)[:BANK_SAMPLE]
+        bank = bank[sample.to(bank.device)]
     turn = int(torch.randint(len(kinds), (), generator=generator, device=generator.device))
     copies = windows.clone()
     for position, kind in enumerate(kinds[turn:] + kinds[:turn]):

@@ -14,7 +14,16 @@ from torch import Tensor
 
 from anomaly_cl.errors import UsageError
 from anomaly_cl.views.cells import check_rate
-from anomaly_cl.views.stretches import Places, below, check_windows, chosen_channels, own_spread, read_at, taken
+from anomaly_cl.views.stretches import (
+    Places,
+    below,
+    check_windows,
+    chosen_channels,
+    own_mean,
+    own_spread,
+    read_at,
+    taken,
+)
 
 WARP_KNOTS = 5
 
@@ -102,8 +111,7 @@ class Scale:
         check_windows(windows)
         draws = torch.randn(*windows.shape[:2], 1, generator=generator, device=generator.device)
         factor = (self.spread * draws).exp().to(windows)
-        first = windows[:, :, :1]
-        mean = first + (windows - first).mean(dim=2, keepdim=True)  # exact for a constant channel
+        mean = own_mean(windows)
         return mean + factor * (windows - mean)
 
 

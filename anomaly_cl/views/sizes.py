@@ -9,18 +9,18 @@ from anomaly_cl.errors import UsageError
 from anomaly_cl.views.stretches import check_windows, own_spread
 
 LEAST_SPREAD = 0.1
-"""The share of the bank's spread that a quiet window's spread is raised to."""
+"""The share of the bank's usual spread that a quiet window's spread is raised to."""
 
 
 def usual_spread(windows: Tensor, bank: Tensor) -> Tensor:
     """The unit (n, channels, 1) of sizes: the standard deviation of each window's channel.
 
-    It is at least a tenth of the channel's standard deviation over the bank, so that a quiet window gets an anomaly
-    too; where both are 0, it is 1.
+    It is at least a tenth of the usual spread within the bank's windows (the root mean square, so that levels which
+    drift from window to window don't count): a quiet window gets an anomaly too. Where both are 0, it is 1.
     """
     check_bank(windows, bank)
-    pooled = own_spread(bank.transpose(0, 1).flatten(1).unsqueeze(0))
-    spread = own_spread(windows).maximum(LEAST_SPREAD * pooled.to(windows))
+    usual = own_spread(bank).square().mean(dim=0).sqrt()
+    spread = own_spread(windows).maximum(LEAST_SPREAD * usual.to(windows))
     return torch.where(spread > 0, spread, 1)
 
 

@@ -69,7 +69,7 @@ class Places:
 
     def mean(self, windows: Tensor) -> Tensor:
         """The mean (n, channels, 1) of the stretch, of every channel; of equal values it is exactly that value."""
-        first = self.first(windows)  # summed as differences, so that rounding never alters a constant stretch
+        first = self.first(windows)
         total = torch.where(self.inside.unsqueeze(1), windows - first, 0).sum(dim=2, keepdim=True)
         return first + total / self.length.view(-1, 1, 1).to(windows)
 
@@ -128,10 +128,15 @@ def taken(windows: Tensor, which: Tensor) -> Tensor:
     return windows.gather(2, which.unsqueeze(1).expand(-1, windows.shape[1], -1))
 
 
+def own_mean(windows: Tensor) -> Tensor:
+    """Mean (n, channels, 1) of each window's channels; of equal points it is exactly their value."""
+    first = windows[:, :, :1]  # averaged as differences, so that rounding never alters a constant channel
+    return first + (windows - first).mean(dim=2, keepdim=True)
+
+
 def own_spread(windows: Tensor) -> Tensor:
     """Standard deviation (n, channels, 1) of each window's channels; exactly 0 where all points are equal."""
-    varies = windows.amax(dim=2, keepdim=True) > windows.amin(dim=2, keepdim=True)
-    return torch.where(varies, windows.std(dim=2, correction=0, keepdim=True), 0)
+    return (windows - own_mean(windows)).square().mean(dim=2, keepdim=True).sqrt()
 
 
 def check_windows(windows: Tensor) -> None:
