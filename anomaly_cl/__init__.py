@@ -6,6 +6,7 @@ from typing import Any
 _HOMES = {
     "EventDetector": "anomaly_cl.detectors.events",
     "Schema": "anomaly_cl.schema",
+    "SeriesDetector": "anomaly_cl.detectors.series",
     "TabularDetector": "anomaly_cl.detectors.tabular",
     "load": "anomaly_cl.detectors.loading",
     "score_file": "anomaly_cl.batch.score",

@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from anomaly_cl.detectors.fitted import FEWEST
+from anomaly_cl.detectors.series import SeriesDetector
 from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.pretraining.settings import TrainingSettings
@@ -166,6 +167,11 @@ def threshold_at(detector: TabularDetector, alpha: float) -> float:
 def benchmark_detector(seed: int) -> TabularDetector:
     """The default detector, as benchmarks construct one: from a seed, with the same settings for all data."""
     return TabularDetector(random_state=seed)
+
+
+def benchmark_series_detector(random_state: int = 0, **settings: Any) -> SeriesDetector:
+    """The default detector of series, as benchmarks construct one: the same settings for all data."""
+    return SeriesDetector(random_state=random_state, **settings)
 
 
 def _floats(X: ArrayLike) -> np.ndarray:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from anomaly_cl.detectors import artifact, events, tabular
+from anomaly_cl.detectors import artifact, events, series, tabular
 from anomaly_cl.detectors.events import EventDetector
+from anomaly_cl.detectors.series import SeriesDetector
 from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.errors import ModelError
 
-Detector = TabularDetector | EventDetector
-_KINDS: dict[str, type[TabularDetector] | type[EventDetector]] = {
-    tabular.KIND: TabularDetector, events.KIND: EventDetector}
+Detector = TabularDetector | EventDetector | SeriesDetector
+_KINDS: dict[str, type[TabularDetector] | type[EventDetector] | type[SeriesDetector]] = {
+    tabular.KIND: TabularDetector, events.KIND: EventDetector, series.KIND: SeriesDetector}
 
 
 def load(folder: str | Path) -> Detector:
-    """Read a model folder that `save` or `anomaly-cl fit` wrote: a TabularDetector or an EventDetector.
+    """Read a model folder that `save` or `anomaly-cl fit` wrote: a TabularDetector, an EventDetector or a
+    SeriesDetector.
 
     Raises ModelError, naming the file at fault, if the folder is incomplete, altered, too new, or of an unknown kind.
     """

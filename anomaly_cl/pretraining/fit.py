@@ -22,6 +22,7 @@ from torch import Tensor
 from anomaly_cl.encoders.embed import BLOCK_ROWS, embed, one_thread
 from anomaly_cl.encoders.encoder import Encoder
 from anomaly_cl.encoders.pasts import RecordAndPast
+from anomaly_cl.encoders.series import KernelResidual
 from anomaly_cl.encoders.state import encoder_from_state, encoder_state
 from anomaly_cl.encoders.towers import MatchedParts
 from anomaly_cl.errors import InputError, ModelError, UsageError
@@ -30,6 +31,7 @@ from anomaly_cl.pretraining.choose_views import choose_views
 from anomaly_cl.pretraining.clip import CLIP
 from anomaly_cl.pretraining.collapse import PROBE_ROWS, check_not_collapsed
 from anomaly_cl.pretraining.few_labels import SHORT, FewLabels, FewLabelsSettings
+from anomaly_cl.pretraining.injections import AgainstInjections, InjectionsSettings
 from anomaly_cl.pretraining.moco import MoCo
 from anomaly_cl.pretraining.module import ContrastiveModule, residual_encoder
 from anomaly_cl.pretraining.neighbours import Neighbours
@@ -164,6 +166,33 @@ def contrast_pasts(
     with torch.inference_mode():
         probe = result.encoder.past_of(_evenly_spaced(torch.tensor(held_out, dtype=torch.float32), PROBE_ROWS))
         check_not_collapsed(result.encoder.tower_b.pooled(probe), result.encoder.tower_b(probe))
+    return result
+
+
+def contrast_injections(
+    rows: np.ndarray,
+    held_out: np.ndarray,
+    own: InjectionsSettings,
+    *,
+    seed: int,
+    settings: TrainingSettings | None = None,
+    trainer_options: Mapping[str, Any] | None = None,
+) -> PretrainResult:
+    """Train a `KernelResidual` on windows (n, points), each with a place in `own`; see `AgainstInjections`.
+
+    Everything else is as in `pretrain`. Where there is nothing to contrast, the encoder is the untrained one, with its
+    features standardised.
+    """
+    settings = replace(settings or TrainingSettings(encoder_width=128, steps_per_epoch=50), method=own)
+    result = _contrast(AgainstInjections, rows, held_out, np.arange(np.shape(rows)[1]), seed, settings, None, None, (),
+                       trainer_options or {})
+    if not isinstance(result.encoder, KernelResidual):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            untrained = KernelResidual(np.shape(rows)[1], own.kernels, settings.encoder_width, own.kernel_seed)
+        if len(rows):
+            untrained.standardise(torch.tensor(rows, dtype=torch.float32))
+        return replace(result, encoder=untrained.eval())
     return result
 
 

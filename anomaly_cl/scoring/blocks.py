@@ -154,3 +154,33 @@ def _numbered(scores: ArrayLike, block_numbers: ArrayLike) -> tuple[np.ndarray, 
         raise InputError("calibration scores lie in a block", f"{int((numbers < 0).sum())} have a number below 0",
                          "give only the steps of `Blocks.calibrates`")
     return scores, numbers
+
+
+def cluster_length(scores: ArrayLike, apart: int, level: float = 0.95) -> int:
+    """How many steps of a series (steps,) tend to be strange together: the mean size of clusters of high scores.
+
+    High scores are those above the quantile `level`; two of them less than `apart` steps from each other belong to one
+    cluster. It is one over the runs estimate of the extremal index (Smith and Weissman 1994): n steps say as much about
+    high scores as n / length independent ones. 1 where no score is high.
+
+    >>> cluster_length([0, 0, 0, 0, 0, 0, 0, 0, 9, 9, 9, 9], apart=2, level=0.5)
+    4
+    """
+    if apart < 1 or not 0 < level < 1:
+        raise UsageError("clusters are 1 step or more apart, and the level lies between 0 and 1",
+                         f"found {apart=}, {level=}", "correct them")
+    scores = finite_vector(scores, fewest=1)
+    high = np.flatnonzero(scores > np.quantile(scores, level))
+    clusters = 1 + int((np.diff(high) >= apart).sum())
+    return max(1, round(len(high) / clusters))
+
+
+def one_of_each(n_steps: int, length: int, rng: np.random.Generator) -> np.ndarray:
+    """Positions of one random step out of each `length` successive ones; a last, shorter piece gives one too.
+
+    >>> one_of_each(5, 2, np.random.default_rng(0)).tolist()
+    [1, 3, 4]
+    """
+    starts = np.arange(0, n_steps, length)
+    sizes = np.minimum(starts + length, n_steps) - starts
+    return starts + (rng.random(len(starts)) * sizes).astype(np.int64)

@@ -1,0 +1,208 @@
+"""One channel of a series: its windows compared with normal ones in several views, and fused to surprise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from anomaly_cl.detectors.series_heads import POINT, TRAINED, VIEWS, WEIGHTS, beside_median, centred
+from anomaly_cl.detectors.series_training import Member, parts_of
+from anomaly_cl.encoders.embed import embed
+from anomaly_cl.features.windows import WindowPlan, step_means
+from anomaly_cl.scoring.fusion import Surprise
+from anomaly_cl.scoring.neighbours import ExactNeighbours
+from anomaly_cl.scoring.window_distances import all_apart, nearest_apart
+
+POOLED = ""  # the bank for entities that training did not see, or saw too little of
+CHUNK_WINDOWS = 8_192  # measured at once: what bounds the memory
+BANK_WINDOWS = 4_000
+FAR = 1 << 40  # between the places of different series
+
+
+class ChannelStretch(NamedTuple):
+    """Values (steps,) of one channel of one entity; NaN where not measured."""
+
+    entity: str
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class WindowHead:
+    """A view of windows of one plan, by the encoder of a member where there is one."""
+
+    name: str
+    view: str
+    plan: WindowPlan
+    member: Member | None = None
+
+    def rows(self, windows: np.ndarray) -> np.ndarray:
+        """Windows (n, width) as float32 rows (n, d) that distances are measured between."""
+        return VIEWS[self.view](windows) if self.member is None else embed(self.member.encoder, centred(windows))
+
+    @property
+    def weight(self) -> float:
+        return WEIGHTS.get(self.view, 1.0)
+
+
+def window_heads(
+    plan: WindowPlan, double: WindowPlan | None, members: Sequence[Member], without: Sequence[str] = ()
+) -> list[WindowHead]:
+    """The heads of a channel but for those named in `without`; without members, those of raw geometry."""
+    heads = [WindowHead(view, view, plan) for view in VIEWS]
+    heads += [] if double is None else [WindowHead("double", "centred", double)]
+    heads += [WindowHead(f"{TRAINED} {member.part + 1}", TRAINED, plan, member) for member in members]
+    return [head for head in heads if head.name not in without and head.view not in set(without) - set(VIEWS)]
+
+
+class ChannelScorer:
+    """Surprise of one channel, step by step.
+
+    A window head measures each window's distance to the nearest normal window of its entity; a step takes the mean over
+    all windows that cover it, and that becomes surprise by the distances of normal windows to others that do not
+    overlap them. A trained head learns its scale on the part of the series that its encoder did not see. The surprise
+    of the channel is the weighted mean over heads.
+
+    Fitted: `banks_` {length of the windows: {entity: normal windows (n, width)}} and `curves_` {head: Surprise}.
+    """
+
+    def __init__(self, heads: Sequence[WindowHead], point: bool = True):
+        self.heads, self.point = list(heads), point
+
+    def fit(self, stretches: Sequence[ChannelStretch]) -> Self:
+        """Learn from normal stretches. `training_surprise_` has for each of them the surprise (steps,) of its steps,
+        each measured without the windows near it, and by encoders that did not see its part.
+        """
+        self.curves_: dict[str, Surprise] = {}
+        chosen = {plan: _chosen(plan, stretches) for plan in dict.fromkeys(head.plan for head in self.heads)}
+        self.banks_ = {plan.length: {name: bank.windows for name, bank in banks.items()}
+                       for plan, banks in chosen.items()}
+        members = sum(head.member is not None for head in self.heads)
+        parts = parts_of([len(stretch.values) for stretch in stretches], max(members, 1))
+        total = [np.zeros(len(stretch.values)) for stretch in stretches]
+        weight = [np.zeros(len(stretch.values)) for stretch in stretches]
+        for head in self.heads:
+            means = _own_means(head, chosen[head.plan], stretches)
+            used = [np.isfinite(mean) & (head.member is None or part == head.member.part)
+                    for mean, part in zip(means, parts, strict=True)]
+            if not any(use.any() for use in used):  # the part is too short to tell the scale of its member
+                used = [np.isfinite(mean) for mean in means]
+            share = head.weight * (1 if head.member is None else members)  # one member speaks for all
+            self._learn(head.name, means, used, share, total, weight)
+        if self.point:
+            points = [beside_median(stretch.values) for stretch in stretches]
+            self._learn(POINT, points, [np.isfinite(each) for each in points], WEIGHTS[POINT], total, weight)
+        self.training_surprise_ = [self._mean(*each) for each in zip(total, weight, strict=True)]
+        self.indices_ = self._indices()
+        return self
+
+    def surprise(self, values: np.ndarray, entity: str) -> np.ndarray:
+        """Surprise (steps,) of values (steps,); NaN where no window without missing values covers a step."""
+        measured = {head.name: (self._means(head, values, entity), head.weight) for head in self.heads}
+        if self.point:
+            measured[POINT] = beside_median(values), WEIGHTS[POINT]
+        total, weight = np.zeros(len(values)), np.zeros(len(values))
+        for name, (means, share) in measured.items():
+            known = np.isfinite(means)
+            total[known] += share * self.curves_[name](means[known])
+            weight[known] += share
+        return self._mean(total, weight)
+
+    def to_state(self) -> dict[str, Any]:
+        banks = [{"length": length, "entities": list(banks), "windows": {str(i): bank for i, bank in
+                                                                        enumerate(banks.values())}}
+                 for length, banks in self.banks_.items()]
+        return {"heads": [head.name for head in self.heads], "point": self.point, "banks": banks,
+                "curves": {name: curve.to_state() for name, curve in self.curves_.items()}}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], heads: Sequence[WindowHead]) -> Self:
+        """From what `to_state` gave and all heads that there may be."""
+        known = {head.name: head for head in heads}
+        scorer = cls([known[name] for name in state["heads"]], state["point"])
+        scorer.banks_ = {bank["length"]: {name: np.asarray(bank["windows"][str(i)])
+                                          for i, name in enumerate(bank["entities"])} for bank in state["banks"]}
+        scorer.curves_ = {name: Surprise.from_state(curve) for name, curve in state["curves"].items()}
+        scorer.indices_ = scorer._indices()
+        return scorer
+
+    def _learn(
+        self, name: str, means: Sequence[np.ndarray], used: Sequence[np.ndarray], share: float,
+        total: Sequence[np.ndarray], weight: Sequence[np.ndarray],
+    ) -> None:
+        judged = np.concatenate([mean[use] for mean, use in zip(means, used, strict=True)])
+        self.curves_[name] = Surprise().fit(judged if len(judged) else np.zeros(1))  # nothing measured: 0 is usual
+        for mean, use, so_far, n in zip(means, used, total, weight, strict=True):
+            so_far[use] += share * self.curves_[name](mean[use])
+            n[use] += share
+
+    def _mean(self, total: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        enough = weight > (WEIGHTS[POINT] if self.point and self.heads else 0)  # a point by itself says too little
+        return np.where(enough, total / np.where(enough, weight, 1), np.nan)
+
+    def _indices(self) -> dict[tuple[str, str], ExactNeighbours]:
+        return {(head.name, entity): ExactNeighbours(head.rows(windows))
+                for head in self.heads for entity, windows in self.banks_[head.plan.length].items()}
+
+    def _means(self, head: WindowHead, values: np.ndarray, entity: str) -> np.ndarray:
+        index = self.indices_.get((head.name, entity)) or self.indices_.get((head.name, POOLED))
+        starts = head.plan.starts(len(values))
+        distances = np.full(len(starts), np.nan)
+        for first in range(0, len(starts) if index else 0, CHUNK_WINDOWS):
+            windows = head.plan.cut(values, starts[first:first + CHUNK_WINDOWS])
+            known = np.flatnonzero(~np.isnan(windows).any(axis=1))
+            if len(known) and index:
+                distances[first + known] = index.query(head.rows(windows[known]), 1)[0][:, 0]
+        return step_means(distances, starts, head.plan.length, len(values))
+
+
+class _Bank(NamedTuple):
+    """Normal windows (n, width), and of each the stretch and the first step within it, (n,)."""
+
+    windows: np.ndarray
+    stretch: np.ndarray
+    starts: np.ndarray
+
+    @property
+    def places(self) -> np.ndarray:
+        return self.stretch * FAR + self.starts
+
+
+def _chosen(plan: WindowPlan, stretches: Sequence[ChannelStretch]) -> dict[str, _Bank]:
+    """The banks by entity, evenly spread over its windows that are measured throughout, and one of all entities.
+
+    Left out are entities whose windows all overlap.
+    """
+    found = []
+    for number, stretch in enumerate(stretches):
+        starts = plan.starts(len(stretch.values))
+        windows = plan.cut(stretch.values, starts)
+        known = ~np.isnan(windows).any(axis=1)
+        found.append(_Bank(windows[known], np.full(known.sum(), number), starts[known]))
+    names = sorted({stretch.entity for stretch in stretches})
+    banks = {}
+    for name in [*(names if len(names) > 1 else []), POOLED]:
+        parts = [bank for bank, stretch in zip(found, stretches, strict=True) if name in (stretch.entity, POOLED)]
+        whole = _Bank(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+        kept = np.linspace(0, len(whole.starts) - 1, min(len(whole.starts), BANK_WINDOWS)).astype(int)
+        bank = _Bank(*(each[kept] for each in whole))
+        if all_apart(bank.places, plan.length):
+            banks[name] = bank
+    return banks
+
+
+def _own_means(
+    head: WindowHead, banks: Mapping[str, _Bank], stretches: Sequence[ChannelStretch]
+) -> list[np.ndarray]:
+    """Mean distance (steps,) of each stretch's steps to other windows; an entity's own bank speaks before the pooled.
+    """
+    means = [np.full(len(stretch.values), np.nan) for stretch in stretches]
+    for bank in banks.values():
+        own = nearest_apart(head.rows(bank.windows), bank.places, head.plan.length)
+        for number in np.unique(bank.stretch):
+            mine = bank.stretch == number
+            found = step_means(own[mine], bank.starts[mine], head.plan.length, len(means[number]))
+            means[number] = np.where(np.isnan(means[number]), found, means[number])
+    return means

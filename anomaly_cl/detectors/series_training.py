@@ -1,0 +1,116 @@
+"""The encoders of a series detector: each learns from all but one part of the normal series, which it later judges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from anomaly_cl.detectors.series_heads import centred
+from anomaly_cl.encoders.encoder import Encoder
+from anomaly_cl.features.windows import WindowPlan
+from anomaly_cl.pretraining.fit import contrast_injections, pretrain
+from anomaly_cl.pretraining.injections import InjectionsSettings
+from anomaly_cl.pretraining.settings import TrainingSettings
+
+INJECTIONS = "injections"
+MOST_WINDOWS = 6_000  # to train on, evenly spaced
+HELD_OUT = 256  # windows that a training is followed by
+
+
+class Stretch(NamedTuple):
+    """Values (steps, channels) of one entity, a step apart, in units of normal movement; NaN where not measured."""
+
+    entity: str
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class SeriesTraining:
+    """How encoders are trained: by `method`, "injections" or one of METHODS, `members` of them (0: none).
+
+    `without` names heads that are left out.
+    """
+
+    method: str = INJECTIONS
+    members: int = 3
+    settings: TrainingSettings | None = None
+    without: tuple[str, ...] = ()
+
+
+class Member(NamedTuple):
+    """An encoder of windows less their mean, (n, points), and the part of the series that it did not learn from."""
+
+    encoder: Encoder
+    part: int
+
+
+def parts_of(lengths: Sequence[int], members: int) -> list[np.ndarray]:
+    """The part 0 .. members - 1 of each step of the stretches, (steps,) each: equal shares, in order of time."""
+    total = sum(lengths)
+    numbers = np.minimum(np.arange(total) * members // max(total, 1), members - 1)
+    return np.split(numbers, np.cumsum(lengths)[:-1])
+
+
+def train_members(
+    stretches: Sequence[Stretch], live: np.ndarray, plan: WindowPlan, training: SeriesTraining, seed: int,
+    trainer_options: Mapping[str, Any],
+) -> list[Member]:
+    """Encoders of windows of the channels that are `live` (channels,), shared by these.
+
+    Member k learns from windows that lie at least a window's length from part k: no window that covers a step of the
+    part shares a step with any that was learned from.
+    """
+    if not live.any():
+        return []
+    parts = parts_of([len(stretch.values) for stretch in stretches], training.members)
+    seeds = np.random.SeedSequence(seed).generate_state(2 * max(training.members, 1))
+    members = []
+    for k in range(training.members):
+        free = [_away_from(part == k, plan.length) for part in parts]
+        windows, places = _windows(stretches, free, live, plan)
+        encoder = _trained(windows, places, plan, training, (int(seeds[2 * k]), int(seeds[2 * k + 1])), trainer_options)
+        members.append(Member(encoder, k))
+    return members
+
+
+def _trained(
+    windows: np.ndarray, places: np.ndarray, plan: WindowPlan, training: SeriesTraining, seeds: tuple[int, int],
+    trainer_options: Mapping[str, Any],
+) -> Encoder:
+    held_out = windows[np.linspace(0, len(windows) - 1, min(len(windows), HELD_OUT)).astype(int)]
+    if training.method == INJECTIONS:
+        own = InjectionsSettings(places, plan.length, kernel_seed=seeds[1])
+        return contrast_injections(windows, held_out, own, seed=seeds[0], settings=training.settings,
+                                   trainer_options=trainer_options).encoder
+    settings = training.settings or TrainingSettings()
+    return pretrain(training.method, windows, held_out, np.arange(windows.shape[1]), seed=seeds[0], settings=settings,
+                    trainer_options=trainer_options).encoder
+
+
+def _away_from(part: np.ndarray, gap: int) -> np.ndarray:
+    """Which steps (steps,) are more than a gap from the part."""
+    near = np.convolve(part, np.ones(2 * gap + 1), mode="full")[gap:gap + len(part)]
+    return near < 0.5
+
+
+def _windows(
+    stretches: Sequence[Stretch], free: Sequence[np.ndarray], live: np.ndarray, plan: WindowPlan
+) -> tuple[np.ndarray, np.ndarray]:
+    """Centred windows (n, width) of live channels within free steps, all measured, and their places (n,) in time."""
+    windows, places, offset = [], [], 0
+    for stretch, steps in zip(stretches, free, strict=True):
+        starts = plan.starts(len(steps))
+        taken = np.concatenate([[0], np.cumsum(~steps)])
+        starts = starts[taken[starts + plan.length] == taken[starts]] if len(starts) else starts
+        for channel in np.flatnonzero(live):
+            cut = plan.cut(stretch.values[:, channel], starts)
+            known = ~np.isnan(cut).any(axis=1)
+            windows.append(centred(cut[known]))
+            places.append(offset + starts[known])
+            offset += len(steps) + plan.length
+    rows, at = np.concatenate(windows), np.concatenate(places)
+    kept = np.linspace(0, len(rows) - 1, min(len(rows), MOST_WINDOWS)).astype(int)
+    return rows[kept], at[kept]
