@@ -18,6 +18,7 @@ from anomaly_cl.pretraining.settings import TrainingSettings
 INJECTIONS = "injections"
 MOST_WINDOWS = 6_000  # to train on, evenly spaced
 HELD_OUT = 256  # windows that a training is followed by
+LEAST_MOVE = 1e-3  # of a window that moves, in standard deviations of its channel
 
 
 class Stretch(NamedTuple):
@@ -80,7 +81,8 @@ def _trained(
     windows: np.ndarray, places: np.ndarray, plan: WindowPlan, training: SeriesTraining, seeds: tuple[int, int],
     trainer_options: Mapping[str, Any],
 ) -> Encoder:
-    held_out = windows[np.linspace(0, len(windows) - 1, min(len(windows), HELD_OUT)).astype(int)]
+    moving = np.flatnonzero(np.ptp(windows, axis=1) > LEAST_MOVE)  # flat ones are no measure of what was learned
+    held_out = windows[moving[np.linspace(0, len(moving) - 1, min(len(moving), HELD_OUT)).astype(int)]]
     if training.method == INJECTIONS:
         own = InjectionsSettings(places, plan.length, kernel_seed=seeds[1])
         return contrast_injections(windows, held_out, own, seed=seeds[0], settings=training.settings,
