@@ -80,7 +80,7 @@ class ChannelScorer:
         self.banks_ = {plan.length: {name: bank.windows for name, bank in banks.items()}
                        for plan, banks in chosen.items()}
         members = sum(head.member is not None for head in self.heads)
-        parts = parts_of([len(stretch.values) for stretch in stretches], max(members, 1))
+        parts = parts_of([len(stretch.values) for stretch in stretches], members)
         total = [np.zeros(len(stretch.values)) for stretch in stretches]
         weight = [np.zeros(len(stretch.values)) for stretch in stretches]
         for head in self.heads:
