@@ -61,10 +61,12 @@ class FittedSeries(FittedDetector):
         """One line for each row, in order: time and entity, score, p_value, p_tail, risk, alert, segment, reasons.
 
         `history` are the steps before, read but not scored. A row of whose step nothing can be said, as it lies in a
-        long gap, has no score (NaN) and no alert. Arrays (time, channels) are taken as one series.
+        long gap, has no score (NaN) and no alert. Arrays (time, channels) are one series, a step a row.
         """
+        if isinstance(history, np.ndarray):
+            history = self._array_table(history)
         if isinstance(rows, np.ndarray):
-            rows = self._array_table(rows)
+            rows = self._array_table(rows, 0 if history is None else len(history))
         table = read_rows(rows, self.series_schema_.base)
         steps = self.steps(table, None if history is None else read_rows(history, self.series_schema_.base))
         frame = self.scored_frame(steps.rows, policy)
@@ -208,9 +210,10 @@ class FittedSeries(FittedDetector):
                              f"the array has {channels.shape[1]}", "give the channels of training, in their order")
         return channels
 
-    def _array_table(self, values: np.ndarray) -> pa.Table:
+    def _array_table(self, values: np.ndarray, first: int = 0) -> pa.Table:
+        """Rows a step apart from step `first` on."""
         channels = self._own_channels(values)
-        time = pa.array(np.arange(len(channels)), pa.timestamp("us"))
+        time = pa.array((first + np.arange(len(channels))) * self.grid_.step_us, pa.timestamp("us"))
         return pa.table({self.series_schema_.time: time} | {
             name: pa.array(channel, from_pandas=True)
             for name, channel in zip(self.series_schema_.channels, channels.T, strict=True)})
