@@ -23,7 +23,7 @@ from anomaly_cl.detectors.series_table import (
     surprise_matrix,
 )
 from anomaly_cl.errors import InputError, UsageError
-from anomaly_cl.features.series_grid import GridPlan, GridReport
+from anomaly_cl.features.series_grid import GridPlan, GridReport, fill_short
 from anomaly_cl.scoring.blocks import span_p_values
 from anomaly_cl.scoring.calibration import risk
 from anomaly_cl.scoring.drift_verdict import LEVEL, DriftVerdict, Verdict
@@ -81,14 +81,13 @@ class FittedSeries(FittedDetector):
     def decision_function(self, values: Any) -> np.ndarray:
         """Score (time,) float64 of an array (time, channels) or of a table's rows; higher = stranger, in nats.
 
-        Raises InputError if a step of an array cannot be scored, as it lies in a gap.
+        Raises InputError if a step of an array cannot be scored, as it lies in a long gap.
         """
         if not isinstance(values, np.ndarray):
             return self.score(values, "alpha=0.5")["score"].to_numpy()
-        values = self._own_channels(values)
-        score = self.scorer_.score(values)
+        score = self.scorer_.score(fill_short(self._own_channels(values), self.grid_.longest_gap)[0])
         if np.isnan(score).any():
-            raise InputError("every step of an array must be covered by a window without missing values",
+            raise InputError("every step of an array must be covered by a window without long gaps",
                              f"{int(np.isnan(score).sum())} of {len(score)} are not",
                              "fill the gaps, give a longer array, or score a table")
         return score

@@ -19,7 +19,7 @@ from anomaly_cl.detectors.series_scorer import SeriesScorer
 from anomaly_cl.detectors.series_table import SeriesSchema, gridded, series_schema
 from anomaly_cl.detectors.series_training import INJECTIONS, SeriesTraining, Stretch
 from anomaly_cl.errors import InputError, UsageError
-from anomaly_cl.features.series_grid import GridPlan
+from anomaly_cl.features.series_grid import GridPlan, fill_short
 from anomaly_cl.pretraining.fit import METHODS
 from anomaly_cl.pretraining.settings import TrainingSettings
 from anomaly_cl.schema import Column, Kind, Role, Schema
@@ -85,7 +85,7 @@ class SeriesDetector(FittedSeries, BaseEstimator):
             values = as_channels(normal)
             self.series_schema_ = _array_schema(values.shape[1])
             self.grid_ = GridPlan(None, STEP, self.series_schema_.channels, 1)
-            return self._fit([Stretch(POOLED, values)])
+            return self._fit([Stretch(POOLED, fill_short(values, self.grid_.longest_gap)[0])])
         self.series_schema_ = series_schema(self.schema or open_rows(normal).schema, self.entity, self.time,
                                             self.channels)
         table = read_rows(normal, self.series_schema_.base, where)
