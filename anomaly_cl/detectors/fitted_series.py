@@ -184,7 +184,8 @@ class FittedSeries(FittedDetector):
         if not len(part):
             return []
         times = part[self.series_schema_.time]
-        steps = self._step_numbers(times)
+        moved = np.minimum(np.diff(self._step_numbers(times)), rules.merge_gap + 1)  # more parts spans no further
+        steps = np.append(0, np.cumsum(moved))
         alert, score = np.zeros(steps[-1] + 1, bool), np.full(steps[-1] + 1, part["score"].min())
         row_of = np.zeros(steps[-1] + 1, np.int64)
         alert[steps], score[steps], row_of[steps] = part["alert"], part["score"], np.arange(len(part))
