@@ -48,8 +48,9 @@ class FittedSeries(FittedDetector):
     """Fitted attributes beside those of FittedDetector: `series_schema_`, `grid_` (the step and longest gap),
     `scorer_` and `span_maxima_`, the highest score of each normal block of one window's length.
 
-    A step's score depends on the steps within one window's length of it, and on no others: files cut in two get the
-    scores of one if the steps before are given as history.
+    A step's score depends on the steps within one longest window of it (twice `scorer_.plan_.length`, where the scorer
+    has a `double_`), and on no others. A file cut in two gets the scores of one if all the steps
+    before are given as history, but for the end of the first half, which has not seen what follows.
     """
 
     series_schema_: SeriesSchema
