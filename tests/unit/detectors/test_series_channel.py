@@ -10,6 +10,8 @@ from anomaly_cl.detectors.series_training import SeriesTraining, Stretch, parts_
 from anomaly_cl.features.windows import WindowPlan
 from anomaly_cl.scoring.fusion import Surprise
 
+pytestmark = pytest.mark.usefixtures("few_kernels")
+
 PLAN, DOUBLE = WindowPlan(WINDOW), WindowPlan(2 * WINDOW)
 NORMAL, NEW = waves(300)[:, 0], waves(150, 1)[:, 0]
 RANK = 0.02  # of surprise: two steps that tie but for rounding change places

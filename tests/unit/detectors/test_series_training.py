@@ -9,6 +9,8 @@ from anomaly_cl.encoders.series import KernelResidual
 from anomaly_cl.features.windows import WindowPlan
 from anomaly_cl.pretraining.fit import PretrainResult
 
+pytestmark = pytest.mark.usefixtures("few_kernels")
+
 PLAN = WindowPlan(10)
 
 
