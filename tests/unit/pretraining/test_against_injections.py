@@ -68,7 +68,7 @@ def test_training_moves_every_parameter_and_no_kernel(trained, untrained):
 
 
 def test_injected_anomalies_in_windows_not_seen_are_farther_after_training(trained, untrained):
-    assert contrast(trained.encoder) > contrast(untrained) + 0.05
+    assert contrast(trained.encoder) > contrast(untrained) + 0.25
     assert trained.history[-1]["val_loss"] < trained.history[0]["val_loss"]
     assert trained.best_epoch is None
 
