@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,11 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 
 import anomaly_cl
+from anomaly_cl.detectors import series_training
 from anomaly_cl.detectors.series import SeriesDetector
 from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.pretraining.fit import TrainingSettings
+from anomaly_cl.pretraining.injections import InjectionsSettings
 from anomaly_cl.schema import Column, Schema
 
 QUICK = TrainingSettings(max_steps=10, steps_per_epoch=5, encoder_width=16)
@@ -55,6 +58,15 @@ def normal() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def rows() -> pd.DataFrame:
     return readings(120, 1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_kernels():
+    """Encoders have few kernels and learn from few copies, so that they train quickly."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(series_training, "InjectionsSettings",
+                      partial(InjectionsSettings, kernels=24, copies=400, bank_rows=200))
+        yield
 
 
 @pytest.fixture(scope="module", params=DETECTORS)
