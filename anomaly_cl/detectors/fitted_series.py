@@ -23,7 +23,7 @@ from anomaly_cl.detectors.series_table import (
     surprise_matrix,
 )
 from anomaly_cl.errors import InputError, UsageError
-from anomaly_cl.features.series_grid import GridPlan, GridReport
+from anomaly_cl.features.series_grid import GridPlan, GridReport, fill_short
 from anomaly_cl.scoring.blocks import span_p_values
 from anomaly_cl.scoring.calibration import risk
 from anomaly_cl.scoring.drift_verdict import LEVEL, DriftVerdict, Verdict
@@ -48,8 +48,9 @@ class FittedSeries(FittedDetector):
     """Fitted attributes beside those of FittedDetector: `series_schema_`, `grid_` (the step and longest gap),
     `scorer_` and `span_maxima_`, the highest score of each normal block of one window's length.
 
-    A step's score depends on the steps within one window's length of it, and on no others: files cut in two get the
-    scores of one if the steps before are given as history.
+    A step's score depends on the steps within one longest window of it (twice `scorer_.plan_.length`, where the scorer
+    has a `double_`), and on no others. A file cut in two gets the scores of one if all the steps
+    before are given as history, but for the end of the first half, which has not seen what follows.
     """
 
     series_schema_: SeriesSchema
@@ -61,16 +62,18 @@ class FittedSeries(FittedDetector):
         """One line for each row, in order: time and entity, score, p_value, p_tail, risk, alert, segment, reasons.
 
         `history` are the steps before, read but not scored. A row of whose step nothing can be said, as it lies in a
-        long gap, has no score (NaN) and no alert. Arrays (time, channels) are taken as one series.
+        long gap, has no score (NaN) and no alert. Arrays (time, channels) are one series, a step a row.
         """
+        if isinstance(history, np.ndarray):
+            history = self._array_table(history)
         if isinstance(rows, np.ndarray):
-            rows = self._array_table(rows)
+            rows = self._array_table(rows, 0 if history is None else len(history))
         table = read_rows(rows, self.series_schema_.base)
         steps = self.steps(table, None if history is None else read_rows(history, self.series_schema_.base))
         frame = self.scored_frame(steps.rows, policy)
         frame.index = pd.Index(steps.row_numbers)
         frame = frame.reindex(range(table.num_rows))
-        for name in frame.columns.intersection([self.series_schema_.time, self.series_schema_.entity]):
+        for name in {self.series_schema_.time, self.series_schema_.entity}.intersection(frame.columns):
             frame[name] = table.column(name).to_pandas()
         frame["alert"] = frame["alert"].eq(True)
         frame["model_id"] = self.model_id_
@@ -79,14 +82,13 @@ class FittedSeries(FittedDetector):
     def decision_function(self, values: Any) -> np.ndarray:
         """Score (time,) float64 of an array (time, channels) or of a table's rows; higher = stranger, in nats.
 
-        Raises InputError if a step of an array cannot be scored, as it lies in a gap.
+        Raises InputError if a step of an array cannot be scored, as it lies in a long gap.
         """
         if not isinstance(values, np.ndarray):
             return self.score(values, "alpha=0.5")["score"].to_numpy()
-        values = self._own_channels(values)
-        score = self.scorer_.score(values)
+        score = self.scorer_.score(fill_short(self._own_channels(values), self.grid_.longest_gap)[0])
         if np.isnan(score).any():
-            raise InputError("every step of an array must be covered by a window without missing values",
+            raise InputError("every step of an array must be covered by a window without long gaps",
                              f"{int(np.isnan(score).sum())} of {len(score)} are not",
                              "fill the gaps, give a longer array, or score a table")
         return score
@@ -183,7 +185,8 @@ class FittedSeries(FittedDetector):
         if not len(part):
             return []
         times = part[self.series_schema_.time]
-        steps = self._step_numbers(times)
+        moved = np.minimum(np.diff(self._step_numbers(times)), rules.merge_gap + 1)  # more parts spans no further
+        steps = np.append(0, np.cumsum(moved))
         alert, score = np.zeros(steps[-1] + 1, bool), np.full(steps[-1] + 1, part["score"].min())
         row_of = np.zeros(steps[-1] + 1, np.int64)
         alert[steps], score[steps], row_of[steps] = part["alert"], part["score"], np.arange(len(part))
@@ -208,9 +211,10 @@ class FittedSeries(FittedDetector):
                              f"the array has {channels.shape[1]}", "give the channels of training, in their order")
         return channels
 
-    def _array_table(self, values: np.ndarray) -> pa.Table:
+    def _array_table(self, values: np.ndarray, first: int = 0) -> pa.Table:
+        """Rows a step apart from step `first` on."""
         channels = self._own_channels(values)
-        time = pa.array(np.arange(len(channels)), pa.timestamp("us"))
+        time = pa.array((first + np.arange(len(channels))) * self.grid_.step_us, pa.timestamp("us"))
         return pa.table({self.series_schema_.time: time} | {
             name: pa.array(channel, from_pandas=True)
             for name, channel in zip(self.series_schema_.channels, channels.T, strict=True)})

@@ -15,11 +15,12 @@ from anomaly_cl.detectors import artifact
 from anomaly_cl.detectors.fitted import read_rows
 from anomaly_cl.detectors.fitted_series import FittedSeries
 from anomaly_cl.detectors.series_channel import POOLED
+from anomaly_cl.detectors.series_heads import DOUBLE, POINT, TRAINED, VIEWS
 from anomaly_cl.detectors.series_scorer import SeriesScorer
 from anomaly_cl.detectors.series_table import SeriesSchema, gridded, series_schema
 from anomaly_cl.detectors.series_training import INJECTIONS, SeriesTraining, Stretch
 from anomaly_cl.errors import InputError, UsageError
-from anomaly_cl.features.series_grid import GridPlan
+from anomaly_cl.features.series_grid import GridPlan, fill_short
 from anomaly_cl.pretraining.fit import METHODS
 from anomaly_cl.pretraining.settings import TrainingSettings
 from anomaly_cl.schema import Column, Kind, Role, Schema
@@ -42,7 +43,7 @@ class SeriesDetector(FittedSeries, BaseEstimator):
 
     entity, time, channels: names of the columns; those of the schema where None (channels: all numbers).
     period: steps of a window, or "auto": what the series repeats itself after.
-    pretraining: "injections" (contrast with injected anomalies), or a name of `pretraining.METHODS`.
+    pretraining: "injections" (contrast with injected anomalies), or a name of `pretraining.METHODS` but "neighbours".
     members: encoders, each trained on all but one part of the normal series; 0 for none.
     training, trainer_options: of pretraining, as of TabularDetector. without: names of heads to leave out.
     """
@@ -85,7 +86,7 @@ class SeriesDetector(FittedSeries, BaseEstimator):
             values = as_channels(normal)
             self.series_schema_ = _array_schema(values.shape[1])
             self.grid_ = GridPlan(None, STEP, self.series_schema_.channels, 1)
-            return self._fit([Stretch(POOLED, values)])
+            return self._fit([Stretch(POOLED, fill_short(values, self.grid_.longest_gap)[0])])
         self.series_schema_ = series_schema(self.schema or open_rows(normal).schema, self.entity, self.time,
                                             self.channels)
         table = read_rows(normal, self.series_schema_.base, where)
@@ -157,13 +158,19 @@ class SeriesDetector(FittedSeries, BaseEstimator):
         return detector
 
     def _checked_training(self) -> SeriesTraining:
-        known = [INJECTIONS, *METHODS]
+        known = [INJECTIONS, *(name for name, kind in METHODS.items() if not kind.in_all_spaces)]
         if self.pretraining not in known:
             raise UsageError(f"the pretraining of a series is among {known}", f"it is {self.pretraining!r}",
                              "choose one")
         if isinstance(self.members, bool) or not isinstance(self.members, int) or self.members < 0:
             raise UsageError("members is a number of encoders, 0 or more", f"it is {self.members!r}", "correct it")
-        if self.period != AUTO and (isinstance(self.period, bool | str) or not int(self.period) >= 2):
+        if unknown := sorted(set(self.without) - {*VIEWS, DOUBLE, POINT, TRAINED}):
+            raise UsageError(f"the heads are {[*VIEWS, DOUBLE, POINT, TRAINED]}", f"without has {unknown}",
+                             "give a sequence of such names")
+        if self.random_state < 0:
+            raise UsageError("a seed is not negative", f"it is {self.random_state}", "use for example 0")
+        whole = isinstance(self.period, int | np.integer) and not isinstance(self.period, bool)
+        if self.period != AUTO and not (whole and int(self.period) >= 2):
             raise UsageError(f"period is {AUTO!r} or a number of steps, 2 or more", f"it is {self.period!r}",
                              "correct it")
         return SeriesTraining(self.pretraining, self.members, self.training, tuple(self.without))

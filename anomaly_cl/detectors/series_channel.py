@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from anomaly_cl.detectors.series_heads import POINT, TRAINED, VIEWS, WEIGHTS, beside_median, centred
+from anomaly_cl.detectors.series_heads import DOUBLE, POINT, TRAINED, VIEWS, WEIGHTS, beside_median, centred
 from anomaly_cl.detectors.series_training import Member, parts_of
 from anomaly_cl.encoders.embed import embed
 from anomaly_cl.features.windows import WindowPlan, step_means
@@ -52,9 +52,9 @@ def window_heads(
 ) -> list[WindowHead]:
     """The heads of a channel but for those named in `without`; without members, those of raw geometry."""
     heads = [WindowHead(view, view, plan) for view in VIEWS]
-    heads += [] if double is None else [WindowHead("double", "centred", double)]
+    heads += [] if double is None else [WindowHead(DOUBLE, "centred", double)]
     heads += [WindowHead(f"{TRAINED} {member.part + 1}", TRAINED, plan, member) for member in members]
-    return [head for head in heads if head.name not in without and head.view not in set(without) - set(VIEWS)]
+    return [head for head in heads if (TRAINED if head.member else head.name) not in without]
 
 
 class ChannelScorer:
@@ -80,7 +80,7 @@ class ChannelScorer:
         self.banks_ = {plan.length: {name: bank.windows for name, bank in banks.items()}
                        for plan, banks in chosen.items()}
         members = sum(head.member is not None for head in self.heads)
-        parts = parts_of([len(stretch.values) for stretch in stretches], max(members, 1))
+        parts = parts_of([len(stretch.values) for stretch in stretches], members)
         total = [np.zeros(len(stretch.values)) for stretch in stretches]
         weight = [np.zeros(len(stretch.values)) for stretch in stretches]
         for head in self.heads:

@@ -41,13 +41,15 @@ def beside_median(values: np.ndarray) -> np.ndarray:
     >>> beside_median(np.array([1.0, 1.0, 5.0, 1.0, 1.0]))
     array([0., 0., 4., 0., 0.])
     """
+    if not len(values):
+        return np.zeros(0)
     half = MEDIAN_OF // 2
     padded = np.pad(values, half, constant_values=np.nan)
     around = np.lib.stride_tricks.sliding_window_view(padded, MEDIAN_OF)
     ordered = np.sort(around, axis=1)  # NaN last
     n = MEDIAN_OF - np.isnan(around).sum(axis=1)
     rows = np.arange(len(values))
-    middle = (ordered[rows, np.maximum(n - 1, 0) // 2] + ordered[rows, n // 2 % MEDIAN_OF]) / 2
+    middle = (ordered[rows, np.maximum(n - 1, 0) // 2] + ordered[rows, n // 2]) / 2
     return np.abs(values - middle)
 
 

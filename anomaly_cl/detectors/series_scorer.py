@@ -20,6 +20,7 @@ LEAST_WINDOWS = 4  # that the longest normal stretch must hold end to end
 STRIDES = 32  # windows that start within one length
 OVER_CHANNELS = 4.0  # power of the mean over channels: a channel counts the more, the more surprised it is
 ROUNDING = 1e-6  # of a constant channel: what may well be the sensor's last digit
+FARTHEST = 1e9  # units of normal movement: what is farther counts as so far, and float32 holds the squares
 MOST_SERIES = 64  # that a period is looked for in
 
 
@@ -59,7 +60,7 @@ class SeriesScorer:
         """Values (steps, channels) in units of the entity's normal movement."""
         known = entity if entity in self.centres_ else POOLED
         centre, spread = self.centres_[known], self.spreads_[known]
-        away = values - centre
+        away = np.clip(values, centre - FARTHEST * spread, centre + FARTHEST * spread) - centre
         still = ~self.live_ & (np.abs(away) <= ROUNDING * np.maximum(np.abs(centre), 1))
         return np.where(still, 0.0, away / spread)
 
@@ -113,22 +114,24 @@ class SeriesScorer:
         return scorer
 
     def _learn_units(self, stretches: Sequence[Stretch]) -> None:
+        """A channel that stood still in one entity, but moved in others, moves by as much as in these; else by 1."""
         entities = sorted({each.entity for each in stretches})
-        values = {name: np.concatenate([each.values for each in stretches if each.entity == name]) for name in entities}
-        centres, spreads, moves = {}, {}, []
-        for name, rows in values.items():
-            known = ~np.isnan(rows)
-            n = known.sum(axis=0)
-            centre = np.where(n > 0, np.where(known, rows, 0).sum(axis=0) / np.maximum(n, 1), 0)
-            away = np.where(known, rows - centre, 0)
-            spread = np.sqrt(np.square(away).sum(axis=0) / np.maximum(n, 1))
-            moving = spread > ROUNDING * np.maximum(np.abs(centre), 1e-3)
-            centres[name], spreads[name] = centre, np.where(moving, spread, 1.0)
-            moves.append(moving)
-        self.live_ = np.any(moves, axis=0)
-        centres[POOLED] = np.median([centres[name] for name in entities], axis=0)
-        spreads[POOLED] = np.median([spreads[name] for name in entities], axis=0)
-        self.centres_, self.spreads_ = centres, spreads
+        units = [_units(np.concatenate([each.values for each in stretches if each.entity == name]))
+                 for name in entities]
+        centres, spreads = (np.stack(each) for each in zip(*units, strict=True))
+        moves = spreads > ROUNDING * np.abs(centres)
+        self.live_ = moves.any(axis=0)
+        usual = np.ma.filled(np.ma.median(np.ma.array(spreads, mask=~moves), axis=0), 1.0)
+        self.centres_ = dict(zip(entities, centres, strict=True)) | {POOLED: np.median(centres, axis=0)}
+        self.spreads_ = dict(zip(entities, np.where(moves, spreads, usual), strict=True)) | {POOLED: usual}
+
+
+def _units(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation (channels,) of what is measured of values (steps, channels); 0 where nothing is."""
+    known = ~np.isnan(values)
+    n = np.maximum(known.sum(axis=0), 1)
+    centre = np.where(known, values, 0).sum(axis=0) / n
+    return centre, np.sqrt(np.square(np.where(known, values - centre, 0)).sum(axis=0) / n)
 
 
 def _plan(length: int) -> WindowPlan:

@@ -49,9 +49,12 @@ class Member(NamedTuple):
 
 
 def parts_of(lengths: Sequence[int], members: int) -> list[np.ndarray]:
-    """The part 0 .. members - 1 of each step of the stretches, (steps,) each: equal shares, in order of time."""
-    total = sum(lengths)
-    numbers = np.minimum(np.arange(total) * members // max(total, 1), members - 1)
+    """The part 0, 1, .. of each step of the stretches, (steps,) each: equal shares, in order of time.
+
+    There is a part for each member, and two for a single one, which has to learn from something.
+    """
+    total, parts = sum(lengths), max(members, 2)
+    numbers = np.minimum(np.arange(total) * parts // max(total, 1), parts - 1)
     return np.split(numbers, np.cumsum(lengths)[:-1])
 
 
@@ -67,7 +70,7 @@ def train_members(
     if not live.any():
         return []
     parts = parts_of([len(stretch.values) for stretch in stretches], training.members)
-    seeds = np.random.SeedSequence(seed).generate_state(2 * max(training.members, 1))
+    seeds = np.random.SeedSequence(seed).generate_state(2 * training.members)
     members = []
     for k in range(training.members):
         free = [_away_from(part == k, plan.length) for part in parts]
