@@ -30,13 +30,14 @@ REJECTS = pa.schema([(ROW_NUMBER, pa.int64()), ("column", pa.string()), ("rule",
 
 @dataclass(frozen=True)
 class Outputs:
-    """The scored file, and beside it the rejected rows, those of the history, the manifest, and a draft that is gone in
-    the end.
+    """The scored file, and beside it the rejected rows, those of the history, the spans of series, the manifest, and a
+    draft that is gone in the end.
     """
 
     scored: Path
     rejects: Path
     history_rejects: Path
+    spans: Path
     manifest: Path
     draft: Path
 
@@ -49,7 +50,12 @@ class Outputs:
                              "write for example scored.parquet")
         draft = out.with_name(f".{out.name}.{os.getpid()}.draft")
         return cls(out, out.with_suffix(".rejects.parquet"), out.with_suffix(".history.rejects.parquet"),
-                   out.with_suffix(".manifest.json"), draft)
+                   spans_beside(out), out.with_suffix(".manifest.json"), draft)
+
+
+def spans_beside(scored: Path) -> Path:
+    """The file of spans that a scored file of series has beside it."""
+    return scored.with_suffix(".spans.parquet")
 
 
 def scored_schema(rows: pa.Schema, schema: Schema, keep: Sequence[str]) -> pa.Schema:

@@ -70,8 +70,9 @@ class FittedSeries(FittedDetector):
         frame = self.scored_frame(steps.rows, policy)
         frame.index = pd.Index(steps.row_numbers)
         frame = frame.reindex(range(table.num_rows))
-        for name in frame.columns.intersection([self.series_schema_.time, self.series_schema_.entity]):
-            frame[name] = table.column(name).to_pandas()
+        for name in (self.series_schema_.time, self.series_schema_.entity):
+            if name is not None:
+                frame[name] = table.column(name).to_pandas()
         frame["alert"] = frame["alert"].eq(True)
         frame["model_id"] = self.model_id_
         return frame.set_index(rows.index) if isinstance(rows, pd.DataFrame) else frame
@@ -169,7 +170,7 @@ class FittedSeries(FittedDetector):
         entity = self.series_schema_.entity
         return pd.DataFrame(lines, columns=[*([entity] if entity else []), "start", "embedding"])
 
-    def drift_monitor(self) -> UnjudgedDrift:  # type: ignore[override]
+    def drift_monitor(self) -> UnjudgedDrift:
         """A monitor that says that drift of series is not judged."""
         return UnjudgedDrift()
 
@@ -178,15 +179,18 @@ class FittedSeries(FittedDetector):
                          "compare the scores of weeks")
 
     def _spans_of(self, part: pd.DataFrame, rules: SpanRules) -> list[dict[str, Any]]:
-        """Spans of one entity, in order of time."""
-        part = part[part["score"].notna()]
+        """Spans of one entity, in order of time; the peak is an alerted step, as the quiet ones within have no reasons.
+        """
+        part = part[part["alert"]]
         if not len(part):
             return []
         times = part[self.series_schema_.time]
-        steps = self._step_numbers(times)
-        alert, score = np.zeros(steps[-1] + 1, bool), np.full(steps[-1] + 1, part["score"].min())
-        row_of = np.zeros(steps[-1] + 1, np.int64)
-        alert[steps], score[steps], row_of[steps] = part["alert"], part["score"], np.arange(len(part))
+        # quiet steps beyond those that part two spans are left out: alerts may be years apart
+        passed = np.minimum(np.diff(self._step_numbers(times), prepend=0), rules.merge_gap + 1)
+        places = np.cumsum(passed)
+        alert, score = np.zeros(places[-1] + 1, bool), np.full(places[-1] + 1, part["score"].min())
+        row_of = np.zeros(places[-1] + 1, np.int64)
+        alert[places], score[places], row_of[places] = True, part["score"], np.arange(len(part))
         return [{"start": times.iloc[row_of[span.start]], "end": times.iloc[row_of[span.end]], "steps": len(span),
                  "peak": times.iloc[row_of[span.peak]], "score": score[span.peak],
                  "channels": _channels(part["reasons"].iloc[row_of[span.start]:row_of[span.end] + 1])}
