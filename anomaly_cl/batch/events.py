@@ -45,11 +45,8 @@ def scorable(
 
 
 def recalibrated(detector: Detector, stream: RowStream, history: RowStream | None = None) -> Detector:
-    """The detector with a calibration by new normal rows, which may be records with earlier ones.
-
-    Raises UsageError for a detector of series.
+    """The detector, not one of series, with a calibration by new normal rows, which may be records with earlier ones.
     """
-    refuse_series(detector, "calibrated anew", "fit a model on the new stretch")
     if not isinstance(detector, EventDetector):
         return detector.recalibrated_stream(stream)
     with read_records(stream, history, detector.base_schema_) as records:
@@ -77,8 +74,8 @@ def file_schema(detector: Detector) -> Schema:
 def refuse_series(detector: Detector, what: str, remedy: str) -> None:
     """Raises UsageError for a detector of series, which is not `what`."""
     if isinstance(detector, SeriesDetector):
-        raise UsageError(f"models of rows are {what}", "this one judges series, whose steps depend on each other",
-                         remedy)
+        raise UsageError(f"models of rows and records are {what}",
+                         "this one judges series, whose steps depend on each other", remedy)
 
 
 def require_history(history: Any, history_where: str | None) -> None:

@@ -23,6 +23,7 @@ from anomaly_cl.table.read import BATCH_ROWS, Batch, RowStream, open_rows
 from anomaly_cl.table.write import ParquetWriter, write_text
 
 ROW_NUMBER = "row_number"
+ABOUT_SERIES = b"anomaly_cl.series"  # in the metadata of a file of spans: what places its steps in time, as JSON
 AFTER_POLICY = ("alert", "reasons")
 REJECTS = pa.schema([(ROW_NUMBER, pa.int64()), ("column", pa.string()), ("rule", pa.string()),
                      ("raw_value", pa.string()), ("file", pa.string())])

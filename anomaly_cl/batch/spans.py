@@ -13,13 +13,13 @@ import pyarrow as pa
 
 from anomaly_cl.alerts.models import Alert, Run
 from anomaly_cl.batch.alerts import Candidates, Reasons, alert_of
+from anomaly_cl.batch.outputs import ABOUT_SERIES
 from anomaly_cl.detectors.scored import Scores
 from anomaly_cl.detectors.series import SeriesDetector
 from anomaly_cl.detectors.series_table import USUAL
 from anomaly_cl.errors import UsageError
 from anomaly_cl.table.write import ParquetWriter
 
-ABOUT = b"anomaly_cl.series"  # of the file's metadata: how its steps are told apart, as JSON
 MADE = ("start", "end", "steps", "peak", "score", "p_value", "risk", "channels")
 
 
@@ -31,7 +31,7 @@ def spans_schema(detector: SeriesDetector, rows: pa.Schema) -> pa.Schema:
     fields = [(name, types.get(name, pa.float64())) for name in MADE]
     if series.entity is not None:
         fields.insert(0, (series.entity, rows.field(series.entity).type))
-    return pa.schema(fields, {ABOUT: json.dumps(series_facts(detector)).encode()})
+    return pa.schema(fields, {ABOUT_SERIES: json.dumps(series_facts(detector)).encode()})
 
 
 def require_span_names(detector: SeriesDetector) -> None:
