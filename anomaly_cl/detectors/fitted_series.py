@@ -179,18 +179,16 @@ class FittedSeries(FittedDetector):
                          "compare the scores of weeks")
 
     def _spans_of(self, part: pd.DataFrame, rules: SpanRules) -> list[dict[str, Any]]:
-        """Spans of one entity, in order of time; the peak is an alerted step, as the quiet ones within have no reasons.
-        """
-        part = part[part["alert"]]
+        """Spans of one entity, in order of time."""
+        part = part[part["alert"]]  # a peak is alerted: quiet steps within a span have no reasons
         if not len(part):
             return []
         times = part[self.series_schema_.time]
-        # quiet steps beyond those that part two spans are left out: alerts may be years apart
-        passed = np.minimum(np.diff(self._step_numbers(times), prepend=0), rules.merge_gap + 1)
-        places = np.cumsum(passed)
-        alert, score = np.zeros(places[-1] + 1, bool), np.full(places[-1] + 1, part["score"].min())
-        row_of = np.zeros(places[-1] + 1, np.int64)
-        alert[places], score[places], row_of[places] = True, part["score"], np.arange(len(part))
+        moved = np.minimum(np.diff(self._step_numbers(times)), rules.merge_gap + 1)  # more parts spans no further
+        steps = np.append(0, np.cumsum(moved))
+        alert, score = np.zeros(steps[-1] + 1, bool), np.full(steps[-1] + 1, part["score"].min())
+        row_of = np.zeros(steps[-1] + 1, np.int64)
+        alert[steps], score[steps], row_of[steps] = part["alert"], part["score"], np.arange(len(part))
         return [{"start": times.iloc[row_of[span.start]], "end": times.iloc[row_of[span.end]], "steps": len(span),
                  "peak": times.iloc[row_of[span.peak]], "score": score[span.peak],
                  "channels": _channels(part["reasons"].iloc[row_of[span.start]:row_of[span.end] + 1])}
