@@ -70,9 +70,8 @@ class FittedSeries(FittedDetector):
         frame = self.scored_frame(steps.rows, policy)
         frame.index = pd.Index(steps.row_numbers)
         frame = frame.reindex(range(table.num_rows))
-        for name in (self.series_schema_.time, self.series_schema_.entity):
-            if name is not None:
-                frame[name] = table.column(name).to_pandas()
+        for name in {self.series_schema_.time, self.series_schema_.entity}.intersection(frame.columns):
+            frame[name] = table.column(name).to_pandas()
         frame["alert"] = frame["alert"].eq(True)
         frame["model_id"] = self.model_id_
         return frame.set_index(rows.index) if isinstance(rows, pd.DataFrame) else frame
