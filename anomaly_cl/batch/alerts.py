@@ -11,12 +11,13 @@ import numpy as np
 import pyarrow as pa
 
 from anomaly_cl.alerts.models import Alert, Run
-from anomaly_cl.alerts.store import AddedRun, AlertStore, alert_id, json_value, run_id
+from anomaly_cl.alerts.store import alert_id, json_value, run_id
 from anomaly_cl.batch.events import file_schema
 from anomaly_cl.batch.shelf import RowShelf
-from anomaly_cl.detectors.loading import Detector
+from anomaly_cl.detectors.events import EventDetector
 from anomaly_cl.detectors.policies import scored_rows
 from anomaly_cl.detectors.scored import Scores
+from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.schema import Role, Schema
 from anomaly_cl.scoring.policy import Policy, ScoredRows
 from anomaly_cl.table.read import Batch
@@ -109,56 +110,53 @@ class AlertPool:
                      ScoredRows.joined([part.read for part in self.parts], self.seen))
 
 
-def store_alerts(
-    store: AlertStore, detector: Detector, run: Run, alerts: Candidates, reasons: Reasons
-) -> AddedRun:
-    """Add a run and its alerts to the store; what is there already stays as it is."""
-    return store.add_run(run, _stored(detector, run, alerts, reasons))
-
-
-def describe_run(manifest: dict[str, Any], input_hash: str, summary: dict[str, Any]) -> Run:
-    """The run that a manifest tells of."""
+def describe_run(manifest: dict[str, Any], input_hash: str, summary: dict[str, Any], raised: int) -> Run:
+    """The run that a manifest tells of, with the number of alerts that it gives to the store."""
     rows, where = manifest["rows"], manifest["input"]["where"]
     return Run(
         id=run_id(manifest["model_id"], input_hash, where, manifest["policy"]), model_id=manifest["model_id"],
         input_name=manifest["input"]["name"], input_hash=input_hash, where_clause=where, policy=manifest["policy"],
         rows_in=rows["in"], rows_scored=rows["scored"], rows_rejected=rows["rejected"],
-        alerts_raised=manifest["alerts"], summary=summary, created_at=_now(),
+        alerts_raised=raised, summary=summary, created_at=_now(),
     )
 
 
-def _stored(
-    detector: Detector, run: Run, alerts: Candidates, reasons: Reasons
+def row_alerts(
+    detector: TabularDetector | EventDetector, alerts: Candidates, reasons: Reasons, run: Run
 ) -> Iterator[Alert]:
+    """An alert for each of the rows, with its nearest normal ones."""
     schema = detector.schema_
     read = [column.name for column in schema.required]
     # deviations are told by the reasons, in words; their numbers say nothing to a person
     shown = [column.name for column in file_schema(detector).required]
-    typical = json_value({name: value for name, value in detector.scorer_.encoder_.typical().items() if name in shown})
+    typical = {name: value for name, value in detector.scorer_.encoder_.typical().items() if name in shown}
+    key = schema.only(Role.KEY)
     for start in range(0, len(alerts.row_numbers), CHUNK):
         part = alerts.take(np.arange(start, min(start + CHUNK, len(alerts.row_numbers))))
         neighbours = [[{name: row[name] for name in shown} for row in nearest]
                       for nearest in detector.neighbours(part.rows.select(read), NEIGHBOURS)]
         for i, record in enumerate(part.rows.select(shown).to_pylist()):
             number = int(part.row_numbers[i])
-            key, entities, occurred_at = _names(record, schema)
-            segment = schema.only(Role.SEGMENT)
-            yield Alert(
-                id=alert_id(run.model_id, key, run.input_hash, number), run_id=run.id, row_number=number, key=key,
-                name=" ".join(str(value) for value in [key, *entities.values()] if value is not None)[:NAME_LENGTH],
-                occurred_at=occurred_at, segment=None if segment is None else str(record[segment]),
-                **{name: float(getattr(part.scores, name)[i]) for name in Scores.__dataclass_fields__},
-                entities=json_value(entities), record=json_value(record), typical=typical, reasons=reasons[number],
-                neighbours=json_value(neighbours[i]), verdict=None, created_at=_now(),
-            )
+            named = None if key is None or record[key] is None else str(record[key])
+            scores = {name: float(getattr(part.scores, name)[i]) for name in Scores.__dataclass_fields__}
+            yield alert_of(run, schema, number, record, named, scores, typical=typical, reasons=reasons[number],
+                           neighbours=neighbours[i])
 
 
-def _names(record: dict[str, Any], schema: Schema) -> tuple[str | None, dict[str, Any], datetime | None]:
-    """Key as text, entities, and time of a record."""
-    key_column, time = schema.only(Role.KEY), schema.only(Role.TIME)
-    key = None if key_column is None else record[key_column]
+def alert_of(
+    run: Run, schema: Schema, row_number: int, record: dict[str, Any], key: str | None, scores: dict[str, float], *,
+    typical: dict[str, Any], reasons: list[dict[str, Any]], neighbours: list[dict[str, Any]],
+) -> Alert:
+    """The alert about a record, which has at least the columns that name it by the schema."""
+    time, segment = schema.only(Role.TIME), schema.only(Role.SEGMENT)
     entities = {column.name: record[column.name] for column in schema.with_role(Role.ENTITY)}
-    return None if key is None else str(key), entities, record[time] if time else None
+    return Alert(
+        id=alert_id(run.model_id, key, run.input_hash, row_number), run_id=run.id, row_number=row_number, key=key,
+        name=" ".join(str(value) for value in [key, *entities.values()] if value is not None)[:NAME_LENGTH],
+        occurred_at=record[time] if time else None, segment=None if segment is None else str(record[segment]),
+        **scores, entities=json_value(entities), record=json_value(record), typical=json_value(typical),
+        reasons=reasons, neighbours=json_value(neighbours), verdict=None, created_at=_now(),
+    )
 
 
 def _now() -> datetime:

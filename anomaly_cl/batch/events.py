@@ -1,112 +1,56 @@
-"""Files of records with the files of their past, as rows that can be scored one by one."""
+"""Files that detectors of each kind read, with the files of the past: rows to score one by one, or to learn from."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from anomaly_cl.batch.spool import Spool
+from anomaly_cl.batch.rows import Rows, TableRows, read_records, require_some, with_kept
+from anomaly_cl.batch.series import series_file_schema, step_rows_of
 from anomaly_cl.detectors.event_table import RISK
 from anomaly_cl.detectors.events import EventDetector
 from anomaly_cl.detectors.loading import Detector
-from anomaly_cl.detectors.side_table import some_of
+from anomaly_cl.detectors.series import SeriesDetector
 from anomaly_cl.detectors.verdict_table import VerdictTable
-from anomaly_cl.errors import InputError, UsageError
-from anomaly_cl.schema import Role, Schema
+from anomaly_cl.errors import UsageError
+from anomaly_cl.schema import Schema
 from anomaly_cl.scoring.calibration import Calibration
-from anomaly_cl.table.read import BATCH_ROWS, Batch, RowStream
-
-
-class Rows(Protocol):
-    """Batches of rows that a detector's `score_table` takes, and the Arrow schema of each."""
-
-    @property
-    def arrow_schema(self) -> pa.Schema: ...
-
-    def __iter__(self) -> Iterator[Batch]: ...
-
-
-@dataclass(frozen=True)
-class EventRows:
-    """Event rows, and the number (rows,) that each has in the input."""
-
-    table: pa.Table
-    row_numbers: np.ndarray
-    batch_rows: int
-
-    @property
-    def arrow_schema(self) -> pa.Schema:
-        return self.table.schema
-
-    def __iter__(self) -> Iterator[Batch]:
-        start = 0
-        for rows in self.table.to_batches(self.batch_rows):
-            yield Batch(rows, self.row_numbers[start:start + rows.num_rows])
-            start += rows.num_rows
-
-
-class Records(NamedTuple):
-    """Records that conform to a schema, with the number (rows,) of each in the input, and the earlier ones."""
-
-    rows: pa.Table
-    row_numbers: np.ndarray
-    history: pa.Table | None
-
-
-@contextmanager
-def read_records(
-    stream: RowStream, history: RowStream | None, schema: Schema, keep: Sequence[str] = ()
-) -> Iterator[Records]:
-    """The records of two streams as tables that lie on disk until the end; those of `stream` with columns to keep.
-
-    Raises InputError if a record of `stream` is in the history too, by its key: it would be its own past.
-    """
-    names = [column.name for column in schema.required]
-    with Spool() as spool:
-        rows, numbers = spool.read(stream, list(dict.fromkeys([*names, *keep])))
-        earlier = None if history is None else spool.read(history, names)[0]
-        if earlier is None or not earlier.num_rows:
-            yield Records(rows, numbers, None)
-        else:
-            _refuse_common(rows, earlier, schema.only(Role.KEY))
-            yield Records(rows, numbers, earlier)
+from anomaly_cl.table.read import BATCH_ROWS, OnReject, RowStream
 
 
 @contextmanager
 def scorable(
     detector: Detector, stream: RowStream, history: RowStream | None = None, *, verdicts: VerdictTable | None = None,
-    keep: Sequence[str] = (), batch_rows: int = BATCH_ROWS,
+    keep: Sequence[str] = (), batch_rows: int = BATCH_ROWS, on_reject: OnReject | None = None,
 ) -> Iterator[Rows]:
-    """The rows of a stream as the detector scores them: as they are, or records with what their past says of them.
+    """The rows of a stream as the detector scores them: as they are, records with what their past says of them, or
+    steps of series.
 
-    Raises UsageError for a column to keep that is named like one of the latter.
+    `on_reject` is called with rows of the stream that are no step of a series that can be scored. Raises UsageError
+    for a column to keep that is named like one that is made of the rows.
     """
-    if not isinstance(detector, EventDetector):
+    if isinstance(detector, SeriesDetector):
+        with read_records(stream, history, file_schema(detector), keep) as records:
+            yield step_rows_of(detector, records, batch_rows, on_reject)
+    elif isinstance(detector, EventDetector):
+        with read_records(stream, history, detector.base_schema_, keep) as records:
+            read = [column.name for column in detector.base_schema_.required]
+            events = detector.event_table(records.rows.select(read), records.history, verdicts=verdicts)
+            yield TableRows(with_kept(events, read, records.rows), records.row_numbers, batch_rows)
+    else:
         yield stream
-        return
-    with read_records(stream, history, detector.base_schema_, keep) as records:
-        read = [column.name for column in detector.base_schema_.required]
-        events = detector.event_table(records.rows.select(read), records.history, verdicts=verdicts)
-        for name in [name for name in records.rows.column_names if name not in read]:
-            if name in events.column_names:
-                raise UsageError("columns to keep are named otherwise than what is made of the records",
-                                 f"both have {name!r}", "rename the column, or do not keep it")
-            events = events.append_column(name, records.rows.column(name))
-        yield EventRows(events, records.row_numbers, batch_rows)
 
 
 def recalibrated(detector: Detector, stream: RowStream, history: RowStream | None = None) -> Detector:
-    """The detector with a calibration by new normal rows, which may be records with earlier ones."""
+    """The detector, not one of series, with a calibration by new normal rows, which may be records with earlier ones.
+    """
     if not isinstance(detector, EventDetector):
         return detector.recalibrated_stream(stream)
     with read_records(stream, history, detector.base_schema_) as records:
-        _require_some(records, stream)
+        require_some(records, stream)
         return detector.recalibrated(records.rows, records.history)
 
 
@@ -116,31 +60,22 @@ def confirmed(
 ) -> EventDetector:
     """The detector that also reads verdicts, learned from those on records of both streams."""
     with read_records(stream, history, detector.base_schema_) as records:
-        _require_some(records, stream)
+        require_some(records, stream)
         return detector.confirmed(records.rows, verdicts, records.history, presume_after=presume_after)
-
-
-def _refuse_common(rows: pa.Table, history: pa.Table, key: str | None) -> None:
-    if key is None:
-        return
-    keys = pc.drop_null(history.column(key))
-    both = keys.filter(pc.is_in(keys, value_set=pc.drop_null(rows.column(key))))
-    if len(both):
-        raise InputError("a record is either in the input or in its history",
-                         f"{len(both):,} of the history are in both: {some_of(both.combine_chunks())}",
-                         "leave them out of the history, for example with --history-where")
-
-
-def _require_some(records: Records, stream: RowStream) -> None:
-    if not records.rows.num_rows:
-        raise InputError("there must be records to learn from",
-                         f"of {stream.rows_read:,} rows of {stream.name} none is accepted",
-                         "check the filter and the rejected rows")
 
 
 def file_schema(detector: Detector) -> Schema:
     """The schema of the files that a detector reads."""
+    if isinstance(detector, SeriesDetector):
+        return series_file_schema(detector.series_schema_)
     return detector.base_schema_ if isinstance(detector, EventDetector) else detector.schema_
+
+
+def refuse_series(detector: Detector, what: str, remedy: str) -> None:
+    """Raises UsageError for a detector of series, which is not `what`."""
+    if isinstance(detector, SeriesDetector):
+        raise UsageError(f"models of rows and records are {what}",
+                         "this one judges series, whose steps depend on each other", remedy)
 
 
 def require_history(history: Any, history_where: str | None) -> None:
@@ -150,14 +85,16 @@ def require_history(history: Any, history_where: str | None) -> None:
                          "give both --history and --history-where, or neither")
 
 
-def require_events(detector: Detector, **given: Any) -> None:
-    """Raises UsageError if something of these is given to a detector that judges rows by themselves."""
+def require_readable(detector: Detector, *, history: Any = None, verdicts: Any = None) -> None:
+    """Raises UsageError if a history or verdicts are given to a detector that does not read them."""
     if isinstance(detector, EventDetector):
         return
-    if names := [name for name, value in given.items() if value is not None]:
-        raise UsageError(f"{' and '.join(names)} are for models that judge records against their past",
-                         "this model judges rows by themselves",
-                         f"leave out {' and '.join(names)}, or fit with --detector events")
+    given = {"verdicts": verdicts} if isinstance(detector, SeriesDetector) else {"history": history,
+                                                                                 "verdicts": verdicts}
+    if names := " and ".join(name for name, value in given.items() if value is not None):
+        judged = "series" if isinstance(detector, SeriesDetector) else "rows by themselves"
+        raise UsageError(f"{names} are for models that judge records against their past", f"this model judges {judged}",
+                         f"leave out {names}, or fit with --detector events")
 
 
 def calibration_of(detector: Detector, with_verdicts: bool) -> Calibration:

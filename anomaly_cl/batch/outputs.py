@@ -23,6 +23,7 @@ from anomaly_cl.table.read import BATCH_ROWS, Batch, RowStream, open_rows
 from anomaly_cl.table.write import ParquetWriter, write_text
 
 ROW_NUMBER = "row_number"
+ABOUT_SERIES = b"anomaly_cl.series"  # in the metadata of a file of spans: what places its steps in time, as JSON
 AFTER_POLICY = ("alert", "reasons")
 REJECTS = pa.schema([(ROW_NUMBER, pa.int64()), ("column", pa.string()), ("rule", pa.string()),
                      ("raw_value", pa.string()), ("file", pa.string())])
@@ -30,13 +31,14 @@ REJECTS = pa.schema([(ROW_NUMBER, pa.int64()), ("column", pa.string()), ("rule",
 
 @dataclass(frozen=True)
 class Outputs:
-    """The scored file, and beside it the rejected rows, those of the history, the manifest, and a draft that is gone in
-    the end.
+    """The scored file, and beside it the rejected rows, those of the history, the spans of series, the manifest, and a
+    draft that is gone in the end.
     """
 
     scored: Path
     rejects: Path
     history_rejects: Path
+    spans: Path
     manifest: Path
     draft: Path
 
@@ -49,7 +51,12 @@ class Outputs:
                              "write for example scored.parquet")
         draft = out.with_name(f".{out.name}.{os.getpid()}.draft")
         return cls(out, out.with_suffix(".rejects.parquet"), out.with_suffix(".history.rejects.parquet"),
-                   out.with_suffix(".manifest.json"), draft)
+                   spans_beside(out), out.with_suffix(".manifest.json"), draft)
+
+
+def spans_beside(scored: Path) -> Path:
+    """The file of spans that a scored file of series has beside it."""
+    return scored.with_suffix(".spans.parquet")
 
 
 def scored_schema(rows: pa.Schema, schema: Schema, keep: Sequence[str]) -> pa.Schema:

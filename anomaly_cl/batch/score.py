@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from anomaly_cl.alerts.models import Alert, Run
 from anomaly_cl.alerts.store import open_store
-from anomaly_cl.batch.alerts import AlertPool, Candidates, Reasons, describe_run, store_alerts
+from anomaly_cl.batch.alerts import AlertPool, Candidates, Reasons, describe_run, row_alerts
 from anomaly_cl.batch.events import (
-    Rows,
     calibration_of,
     file_schema,
-    require_events,
     require_history,
+    require_readable,
     scorable,
     without_verdicts,
 )
@@ -37,15 +38,20 @@ from anomaly_cl.batch.outputs import (
     sha256_of,
     write_json,
 )
+from anomaly_cl.batch.rows import Rows
+from anomaly_cl.batch.series import StepRows
+from anomaly_cl.batch.spans import found_spans, require_span_names, series_facts, span_alerts, spans_schema, write_spans
 from anomaly_cl.batch.summary import RunSummary
 from anomaly_cl.detectors.artifact import LIBRARIES
-from anomaly_cl.detectors.drift import TableDrift
+from anomaly_cl.detectors.drift import DriftWatch
 from anomaly_cl.detectors.loading import Detector
 from anomaly_cl.detectors.policies import known_before, resolve
+from anomaly_cl.detectors.series import SeriesDetector
 from anomaly_cl.detectors.verdict_table import VerdictTable
 from anomaly_cl.schema import Role, Schema
 from anomaly_cl.scoring.calibration import Calibration
 from anomaly_cl.scoring.policy import Policy
+from anomaly_cl.table.conform import Rejected
 from anomaly_cl.table.files import expand
 from anomaly_cl.table.read import BATCH_ROWS, RowStream, open_rows
 from anomaly_cl.table.write import ParquetWriter
@@ -62,13 +68,15 @@ def score_file(
     """Score files and write the scored file, `*.rejects.parquet` and `*.manifest.json`; return the manifest.
 
     Rows stream by, in bounded memory; but an event model looks at all records of the input at once, with their history.
+    So does a model of series, which also writes `*.spans.parquet`: one row a span of alerted steps. A span is one alert
+    in the store, and rows of whose step nothing can be said are rejected.
 
     Args:
         source: a path, folder or pattern of CSV, Parquet or Arrow files, or a list of them.
         out: name of the scored file, ending in .parquet.
         where: an SQL condition on the input: which rows are scored, and are past of each other.
-        history: files of earlier records, of an event model: read but not scored. Rejected ones are kept in
-            `*.history.rejects.parquet`.
+        history: files of earlier records, of an event model or one of series: read but not scored. Rejected ones are
+            kept in `*.history.rejects.parquet`.
         history_where: an SQL condition on the history.
         verdicts: a file or table of key, verdict and time, of records of both, of an event model that learned from
             some.
@@ -84,7 +92,9 @@ def score_file(
     """
     started = time.time()
     require_history(history, history_where)
-    require_events(detector, history=history, verdicts=verdicts)
+    require_readable(detector, history=history, verdicts=verdicts)
+    if isinstance(detector, SeriesDetector):
+        require_span_names(detector)
     schema, outputs = file_schema(detector), Outputs.beside(out)
     calibration = calibration_of(detector, verdicts is not None)
     resolved = resolve(policy, known_before(calibration, schema))
@@ -95,26 +105,34 @@ def score_file(
             ParquetWriter(outputs.rejects, REJECTS) as rejects,
             _history(history, schema, outputs.history_rejects, history_where, batch_rows) as before,
         ):
-            stream = open_rows(source, schema, where=where, batch_rows=batch_rows,
-                               on_reject=lambda rows: rejects.write(reject_rows(rows)))
+            def reject(rows: list[Rejected]) -> None:
+                rejects.write(reject_rows(rows))
+
+            stream = open_rows(source, schema, where=where, batch_rows=batch_rows, on_reject=reject)
             final = scored_schema(stream.arrow_schema, schema, keep)
             summary = RunSummary(calibration.scores_, schema.only(Role.TIME))
             drift = detector.drift_monitor()
             with (
-                scorable(detector, stream, before, verdicts=told, keep=keep, batch_rows=batch_rows) as rows,
+                scorable(detector, stream, before, verdicts=told, keep=keep, batch_rows=batch_rows,
+                         on_reject=reject) as rows,
                 AlertPool(resolved, rows.arrow_schema, schema, calibration.n_rows_) as pool,
             ):
                 alerts, reasons = _write_scored(detector, rows, outputs, final, (pool, summary, drift), progress)
                 cut = pool.cut()
+                raised = _raised(detector, rows, outputs, alerts, reasons)
+        summary.add_alerts(raised.rows)
         manifest = _manifest(detector, stream, source, where, str(resolved), len(reasons), calibration)
+        manifest["rows"] |= {"scored": summary.rows, "rejected": rejects.rows_written}
+        manifest |= raised.told
         if before is not None:
             manifest["history"] = _described(before, history, history_where) | {"rows": before.counts}
         if told is not None:
             manifest["verdicts"] = {"files": _digests(verdicts), "keys": len(told.keys)}
         manifest |= {"cut": cut, "drift": drift.verdict().as_dict()}
         if opened is not None:
-            run = describe_run(manifest, _digest_of_inputs(manifest), summary.as_dict() | {"cut": cut})
-            manifest["stored"] = asdict(store_alerts(opened, detector, run, alerts, reasons))
+            run = describe_run(manifest, _digest_of_inputs(manifest), summary.as_dict() | {"cut": cut} | raised.summary,
+                               raised.rows.num_rows)
+            manifest["stored"] = asdict(opened.add_run(run, raised.made(run)))
     manifest["started_at"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started))
     manifest["seconds"] = round(time.time() - started, 3)
     write_json(outputs.manifest, manifest)
@@ -131,14 +149,13 @@ def _history(
 
 def _write_scored(
     detector: Detector, rows: Rows, outputs: Outputs, final: pa.Schema,
-    counters: tuple[AlertPool, RunSummary, TableDrift], progress: Progress | None,
+    counters: tuple[AlertPool, RunSummary, DriftWatch], progress: Progress | None,
 ) -> tuple[Candidates, Reasons]:
     """Write the scored file in two passes; return the alerts, and their reasons by row number."""
-    pool, summary, _ = counters
+    pool = counters[0]
     try:
         _write_draft(detector, rows, outputs.draft, draft_schema(final), counters, progress)
         alerts = pool.alerts()
-        summary.add_alerts(alerts.rows)
         reasons = dict(zip(alerts.row_numbers.tolist(), detector.reasons(alerts.rows), strict=True))
         finish_draft(outputs.draft, outputs.scored, final, reasons)
     finally:
@@ -146,9 +163,36 @@ def _write_scored(
     return alerts, reasons
 
 
+class _Raised(NamedTuple):
+    """What goes to the store: the rows of the alerts, what makes those of a run, and what the manifest and the run's
+    summary tell beside.
+    """
+
+    rows: pa.Table
+    made: Callable[[Run], Iterator[Alert]]
+    told: dict[str, Any]
+    summary: dict[str, Any]
+
+
+def _raised(detector: Detector, rows: Rows, outputs: Outputs, alerts: Candidates, reasons: Reasons) -> _Raised:
+    """Each alerted row, or each span of alerted steps, which are then in a file; of other models no such file is left.
+    """
+    if not isinstance(detector, SeriesDetector):
+        outputs.spans.unlink(missing_ok=True)
+        return _Raised(alerts.rows, partial(row_alerts, detector, alerts, reasons), {}, {})
+    spans = found_spans(detector, alerts, reasons)
+    write_spans(outputs.spans, spans, spans_schema(detector, rows.arrow_schema))
+    told = series_facts(detector) | {"spans": len(spans.lines)}
+    if isinstance(rows, StepRows):
+        told["grid"] = rows.grid_facts()
+    # steps at a level are no spans at it, so that the counts of steps are no forecast of alerts
+    return _Raised(spans.peaks.rows, partial(span_alerts, detector, spans, reasons), {"series": told},
+                   {"alerts_at": []})
+
+
 def _write_draft(
     detector: Detector, rows: Rows, path: Path, draft: pa.Schema,
-    counters: tuple[AlertPool, RunSummary, TableDrift], progress: Progress | None,
+    counters: tuple[AlertPool, RunSummary, DriftWatch], progress: Progress | None,
 ) -> None:
     """First pass: everything but what needs the policy."""
     pool, summary, drift = counters
@@ -172,8 +216,7 @@ def _manifest(
         "input": _described(stream, source, where),
         "model_id": detector.model_id_,
         "rows": {"read": stream.rows_read, "filtered_out": stream.rows_filtered_out,
-                 "in": stream.rows_read - stream.rows_filtered_out, "scored": stream.rows_accepted,
-                 "rejected": stream.rows_rejected},
+                 "in": stream.rows_read - stream.rows_filtered_out},
         "policy": policy,
         "alerts": n_alerts,
         "calibration": {"rows": calibration.n_rows_, "tail": calibration.tail_note_,

@@ -51,7 +51,7 @@ def confirm(
     detector = load(model)
     if not isinstance(detector, EventDetector):
         raise UsageError("verdicts are confirmed for models that judge records against their past",
-                         f"{model} judges rows by themselves", "fit one with --detector events")
+                         f"{model} does not", "fit one with --detector events")
     stream, before = open_both(detector, inputs, where, history, history_where)
     told = VerdictTable.read(verdicts or _some_stored(str(store)), file_schema(detector))
     with progress("confirming") as done:

@@ -29,10 +29,11 @@ def drift(
 
     Example: `anomaly-cl drift model july.csv`
     """
-    from anomaly_cl.batch.events import scorable
+    from anomaly_cl.batch.events import refuse_series, scorable
     from anomaly_cl.detectors.loading import load
 
     detector = load(model)
+    refuse_series(detector, "checked for drift", "compare the shares of alerts of whole weeks")
     stream, before = open_both(detector, inputs, where, history, history_where)
     with scorable(detector, stream, before) as rows, progress("comparing") as done:
         verdict = detector.drift_of_stream(rows)

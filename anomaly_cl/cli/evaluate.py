@@ -14,6 +14,7 @@ from anomaly_cl.errors import UsageError
 
 if TYPE_CHECKING:
     from anomaly_cl.cli.judged import Judged
+    from anomaly_cl.cli.judged_series import FoundSpans, SpanFigures
 
 
 def evaluate(
@@ -37,6 +38,9 @@ def evaluate(
         "--amount one number, the cost of each alert.")] = None,
     amount: Annotated[str | None, typer.Option(
         metavar="COLUMN", help="Column of amounts: a missed anomaly costs its amount.")] = None,
+    spans: Annotated[Path | None, typer.Option(
+        metavar="FILE", show_default="SCORED.spans.parquet, if there is one",
+        help="Spans of series: adds how they meet the spans of labels, and volumes under the curves (VUS).")] = None,
     html: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Write the curves (precision and recall, budgets, money) as one page.")] = None,
     json: Json = False,
@@ -47,25 +51,43 @@ def evaluate(
 
     As fraud teams do: `anomaly-cl evaluate july.parquet --label is_fraud --entity customer_id --time booked_at
     --budget 100 --kind fraud_kind --costs 5 --amount amount --html july.html`
+
+    Series: `anomaly-cl evaluate sensors.parquet --label is_anomaly --kind anomaly_kind`
     """
     from anomaly_cl.cli.judged import Questions, judge
+    from anomaly_cl.cli.judged_series import judge_series
     from anomaly_cl.cli.labelled_rows import read_labelled
 
     _check(time, budget, entity, costs, amount)
+    found = _spans_of(scored, spans)
     columns = [name for name in (time, entity, kind, amount) if name]
-    rows = read_labelled(scored, labels, label, key, columns)
+    rows = read_labelled(scored, labels, label, key, [*columns, *(found.columns if found else [])])
     judged = judge(rows, Questions(time, budget, entity, kind, costs, amount))
+    series = None if found is None else judge_series(rows, found, kind)
     if html is not None:
         from anomaly_cl.cli.evaluation_page import page
         from anomaly_cl.table.write import write_text
 
         write_text(html, page(f"{scored} against {label}", judged))
     if json:
-        return say_json(judged.as_dict())
+        return say_json(judged.as_dict() | ({"spans": series.as_dict()} if series else {}))
     _say(f"{scored} against {label}", judged)
+    if series is not None:
+        _say_series(series, kind)
     if html is not None:
         say(f"curves in {html}")
     return None
+
+
+def _spans_of(scored: Path, spans: Path | None) -> FoundSpans | None:
+    """The spans of a file, or those beside the scored one; None if there are none."""
+    from anomaly_cl.batch.outputs import spans_beside
+    from anomaly_cl.cli.judged_series import read_spans
+
+    beside = spans_beside(scored)
+    if spans is None and not beside.exists():
+        return None
+    return read_spans(spans or beside)
 
 
 def _check(time: str | None, budget: int | None, entity: str | None, costs: str | None, amount: str | None) -> None:
@@ -93,3 +115,12 @@ def _say(title: str, judged: Judged) -> None:
         say_columns(f"Recall by {judged.questions.kind}", judged.kind_headings(), judged.kind_rows())
     for note in judged.notes():
         say(note)
+
+
+def _say_series(series: SpanFigures, kind: str | None) -> None:
+    say("")
+    say_pairs("Spans of alerts against spans of labels", series.pairs())
+    if series.recall_by_kind:
+        say("")
+        say_columns(f"Recall of spans by {kind}", ("kind", "recall"),
+                    [(name or "(no kind)", f"{share:.4g}") for name, share in series.recall_by_kind.items()])

@@ -38,10 +38,10 @@ def open_both(
 
     Raises UsageError for a history where rows are judged by themselves.
     """
-    from anomaly_cl.batch.events import file_schema, require_events, require_history
+    from anomaly_cl.batch.events import file_schema, require_history, require_readable
 
     require_history(history, history_where)
-    require_events(detector, history=history or None)
+    require_readable(detector, history=history or None)
     stream = open_rows(inputs, file_schema(detector), where=where)
     return stream, open_rows(history, file_schema(detector), where=history_where) if history else None
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from anomaly_cl.cli.fit_events import fit_events
 from anomaly_cl.cli.fit_rows import fit_rows
+from anomaly_cl.cli.fit_series import are_series, fit_series
 from anomaly_cl.cli.options import History, HistoryWhere, Inputs, Where
 from anomaly_cl.cli.screen import errors, say
 from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.schema import Role, Schema
 from anomaly_cl.table.read import open_rows
-
-if TYPE_CHECKING:
-    from anomaly_cl.detectors.loading import Detector
 
 
 class Logger(StrEnum):
@@ -29,18 +27,27 @@ class Logger(StrEnum):
 
 
 class DetectorKind(StrEnum):
-    """What is judged: rows by themselves, or records against the past of their entities."""
+    """What is judged: rows by themselves, records against the past of their entities, or steps of series."""
 
     TABULAR = "tabular"
     EVENTS = "events"
+    SERIES = "series"
+
+
+OPTIONS = {  # that are not for all detectors
+    "pairs": (DetectorKind.TABULAR,), "contamination": (DetectorKind.TABULAR,), "history": (DetectorKind.EVENTS,),
+    "entity": (DetectorKind.EVENTS, DetectorKind.SERIES), "channel": (DetectorKind.SERIES,),
+    "period": (DetectorKind.SERIES,),
+}
 
 
 def fit(
     inputs: Inputs,
     out: Annotated[Path, typer.Option(metavar="MODEL", help="Folder to write the model to.")],
-    detector: Annotated[DetectorKind, typer.Option(
-        help="tabular judges rows by themselves; events judges records against the past of their entities."
-    )] = DetectorKind.TABULAR,
+    detector: Annotated[DetectorKind | None, typer.Option(
+        show_default="series where there is a time, no key, and numbers at a regular pace; else tabular",
+        help="tabular judges rows by themselves; events judges records against the past of their entities; series "
+             "judges measurements that follow one another.")] = None,
     schema: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Schema as YAML (see `anomaly-cl schema`); inferred if not given.")] = None,
     role: Annotated[list[str] | None, typer.Option(
@@ -48,15 +55,20 @@ def fit(
     )] = None,
     key: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column that names a record.")] = None,
     entity: Annotated[list[str] | None, typer.Option(
-        metavar="COLUMN", help="A column that names whom a record is about, for events: customer, card, machine. "
-                               "Repeatable; those that are not named are ignored.")] = None,
+        metavar="COLUMN", help="A column that names whom a record is about, for events and series: customer, card, "
+                               "machine. Repeatable for events; those that are not named are ignored.")] = None,
     time: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column that says when.")] = None,
+    channel: Annotated[list[str] | None, typer.Option(
+        metavar="COLUMN", show_default="all numbers", help="A measurement, for series. Repeatable.")] = None,
+    period: Annotated[int | None, typer.Option(
+        metavar="N", min=2, show_default="looked for", help="Steps after which a series repeats itself: the length of "
+        "the windows that are compared.")] = None,
     where: Where = None,
     history: History = None,
     history_where: HistoryWhere = None,
     pretraining: Annotated[str | None, typer.Option(
-        metavar="NAME", show_default="neighbours, for events none",
-        help="neighbours, simclr, moco, swav, triplet, clip, or none.")] = None,
+        metavar="NAME", show_default="neighbours, for events none, for series injections",
+        help="neighbours, simclr, moco, swav, triplet, clip, or none; for series also injections.")] = None,
     pairs: Annotated[Path | None, typer.Option(
         metavar="FILE", help="Pairs of rows known to be alike or not; three columns: key, key, same or different.",
     )] = None,
@@ -72,46 +84,59 @@ def fit(
     """Learn what normal rows look like and write a model folder.
 
     Labels are never read: choose the normal rows with --where, or give rows that are mostly normal. Events are normal
-    or strange for their customer, card or machine: --history gives the records before, as they came.
+    or strange for their customer, card or machine: --history gives the records before, as they came. Series are
+    measurements at a regular pace, of one machine or several (--entity); the steps that --where leaves out are gaps.
 
     Example: `anomaly-cl fit june.csv --out model --role is_fraud=label --where "is_fraud = 0"`
 
     Example: `anomaly-cl fit july.csv --out model --detector events --entity customer_id --history june.csv`
+
+    Example: `anomaly-cl fit sensors.csv --out model --detector series --entity machine --where "is_anomaly = 0"`
     """
     from anomaly_cl.batch.events import require_history
 
-    for_events = detector is DetectorKind.EVENTS
     require_history(history, history_where)
-    if for_events:
-        _refuse("single rows", "leave it out", pairs=pairs, contamination=contamination)
-    else:
-        _refuse("events", "add --detector events", entity=entity, history=history)
     chosen = read_schema(inputs, schema, role or []).naming(key=key, entities=entity or (), time=time)
+    kind = detector
+    if kind is None:
+        for_rows = bool(pairs or contamination or history)
+        kind = DetectorKind.SERIES if not for_rows and are_series(inputs, chosen, where) else DetectorKind.TABULAR
+    _refuse_others(kind, {"pairs": pairs, "contamination": contamination, "history": history, "entity": entity,
+                          "channel": channel, "period": period})
+    if not out.parent.is_dir():
+        raise UsageError("a model is written to a folder that exists", f"{out.parent} does not", "make it first")
     options: dict[str, Any] = {"accelerator": accelerator, "enable_progress_bar": errors.is_terminal}
     if logger:
         options["logger"] = _logger(logger, log_to)
-    if not out.parent.is_dir():
-        raise UsageError("a model is written to a folder that exists", f"{out.parent} does not", "make it first")
     named = {} if pretraining is None else {"pretraining": pretraining}
     settings = {"random_state": seed, "trainer_options": options} | named
-    if for_events:
+    if kind is DetectorKind.SERIES:
+        settings |= {} if period is None else {"period": period}
+        series = fit_series(inputs, out, chosen, where, channel, settings)
+        model_id, learned = series.model_id_, list(series.series_schema_.channels)
+    elif kind is DetectorKind.EVENTS:
         from anomaly_cl.detectors.event_table import event_schema
 
-        fitted: Detector = fit_events(inputs, out, event_schema(chosen), where, history, history_where, settings)
+        events = fit_events(inputs, out, event_schema(chosen), where, history, history_where, settings)
+        model_id, learned = events.model_id_, events.scorer_.encoder_.learned_names_
     else:
         settings["contamination"] = read_contamination(contamination)
-        fitted = fit_rows(inputs, out, chosen, where, pairs, settings)
+        rows = fit_rows(inputs, out, chosen, where, pairs, settings)
+        model_id, learned = rows.model_id_, rows.scorer_.encoder_.learned_names_
     labels = [column.name for column in chosen.with_role(Role.LABEL)]
-    say(f"learned from {', '.join(fitted.scorer_.encoder_.learned_names_)}"
+    say(f"learned from {', '.join(learned)}"
         + (f"; labels not read: {', '.join(labels)}" if labels else ""))
-    say(f"model {fitted.model_id_} in {out}")
+    say(f"model {model_id} in {out}")
 
 
-def _refuse(kind: str, remedy: str, **given: Any) -> None:
-    """Raises UsageError for an option of the other detector."""
+def _refuse_others(kind: DetectorKind, given: dict[str, Any]) -> None:
+    """Raises UsageError for an option of other detectors."""
     for name, value in given.items():
-        if value:
-            raise UsageError(f"--{name} is for models of {kind}", f"--detector is the other: {value}", remedy)
+        if value and kind not in OPTIONS[name]:
+            others = " or ".join(OPTIONS[name])
+            judged = {DetectorKind.TABULAR: "single rows"}.get(OPTIONS[name][0], others)
+            raise UsageError(f"--{name} is for models of {judged}", f"--detector is {kind}: {value}",
+                             f"leave it out, or give --detector {others}")
 
 
 def read_contamination(text: str | None) -> str | float | None:

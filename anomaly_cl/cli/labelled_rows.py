@@ -54,6 +54,14 @@ class LabelledRows:
         """Wall-clock times as datetime64, NaT where missing: a time zone is kept, not converted."""
         return self._cast(column, pa.timestamp("us"), "date or time").to_numpy(zero_copy_only=False)
 
+    def instants(self, column: str) -> np.ndarray:
+        """Times of a scored file in microseconds, int64: those with a zone as instants, others as written."""
+        times = self._column(column)
+        if not pa.types.is_timestamp(times.type) or times.null_count:
+            raise InputError(f"each step of a series has its time, in {column!r}", f"the column holds {times.type}, "
+                             f"{times.null_count:,} of them missing", "give the scored file as it was written")
+        return times.cast(pa.timestamp("us", times.type.tz)).cast(pa.int64()).to_numpy()
+
     def amounts(self, column: str) -> np.ndarray:
         """Numbers as float64, NaN where missing."""
         return self._cast(column, pa.float64(), "number").to_numpy(zero_copy_only=False)

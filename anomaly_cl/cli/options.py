@@ -15,7 +15,7 @@ Store = Annotated[str | None, typer.Option(
     help="Alert store: a path of a SQLite file, or a database URL.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 History = Annotated[list[str] | None, typer.Option(
-    metavar="INPUT", show_default=False, help="Earlier records, for a model of events: read as the past of "
-    "the others, but neither scored nor taken for normal. Repeatable.")]
+    metavar="INPUT", show_default=False, help="Earlier records, for a model of events or series: read as the "
+    "past of the others, but neither scored nor taken for normal. Repeatable.")]
 HistoryWhere = Annotated[str | None, typer.Option(
     metavar="SQL", show_default=False, help="Read only those earlier records that meet this condition.")]

@@ -26,11 +26,12 @@ def recalibrate(
 
     Example: `anomaly-cl recalibrate model july.csv --out model_july --where "is_fraud = 0"`
     """
-    from anomaly_cl.batch.events import recalibrated
+    from anomaly_cl.batch.events import recalibrated, refuse_series
     from anomaly_cl.detectors.loading import load
 
     check_new_model(model, out)
     detector = load(model)
+    refuse_series(detector, "calibrated anew", "fit a model on the new stretch")
     stream, before = open_both(detector, inputs, where, history, history_where)
     with progress("calibrating") as done:
         other = recalibrated(detector, stream, before)

@@ -44,8 +44,12 @@ def score(
     A model of events judges records against the past of their entities: give all earlier ones with --history. Records
     of INPUT are past of the later ones; those that --where leaves out are not read at all.
 
+    So does a model of series with the steps before; it also writes `*.spans.parquet`, a row for each span of alerted
+    steps, and each span is one alert in the store.
+
     Example: `anomaly-cl score model july.csv --out july.parquet --alerts-at alpha=0.001 --store alerts.sqlite`
     """
+    from anomaly_cl.batch.outputs import spans_beside
     from anomaly_cl.batch.score import score_file
     from anomaly_cl.detectors.loading import load
 
@@ -70,7 +74,9 @@ def score(
     if "history" in manifest:
         say_history(manifest["history"]["rows"])
     say(f"{manifest['alerts']:,} alerts at {manifest['policy']} in {out}{_expected(manifest['cut'])}")
-    if (drift := manifest["drift"])["verdict"] != "fine":
+    if "series" in manifest:
+        say(f"{manifest['series']['spans']:,} spans of alerted steps in {spans_beside(out)}")
+    elif (drift := manifest["drift"])["verdict"] != "fine":
         say(f"drift: {drift['sentence']}")
     if store:
         say(f"{manifest['stored']['added']:,} alerts added to the store, {manifest['stored']['already_known']:,} known")

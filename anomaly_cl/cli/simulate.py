@@ -50,14 +50,23 @@ def transactions(
 
 
 @simulate.command()
-def sensors(out: Out, rows: Rows = 50_000, seed: Seed = 0) -> None:
+def sensors(
+    out: Out,
+    rows: Rows = 50_000,
+    seed: Seed = 0,
+    machines: Annotated[int, typer.Option(metavar="N", help="Machines, a row each at every step.")] = 4,
+    channels: Annotated[int, typer.Option(metavar="N", help="Measurements of a machine.")] = 6,
+    step: Annotated[int, typer.Option(metavar="SECONDS", help="From one reading to the next.")] = 300,
+    anomaly_share: Annotated[float, typer.Option(metavar="SHARE", help="Share of the rows that are anomalous.")] = .02,
+) -> None:
     """Write sensor readings of machines with labelled faults.
 
     Example: `anomaly-cl simulate sensors --out june.parquet --rows 50000`
     """
     from anomaly_cl.datasets.simulate import simulate_sensors
 
-    _write(simulate_sensors(rows, seed), out)
+    _write(simulate_sensors(rows, seed, machines=machines, channels=channels, step_seconds=step,
+                            anomaly_share=anomaly_share), out)
 
 
 @simulate.command()

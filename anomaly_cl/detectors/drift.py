@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import pyarrow as pa
 
@@ -9,6 +11,23 @@ from anomaly_cl.features.table_encoder import column_numbers
 from anomaly_cl.schema import Column, Role, Schema
 from anomaly_cl.scoring.drift import DriftMonitor, DriftReference
 from anomaly_cl.scoring.drift_verdict import LEVEL, DriftVerdict
+
+
+class DriftWatch(Protocol):
+    """Sees rows as they are scored, in bounded memory, and says whether they drift."""
+
+    @property
+    def rows(self) -> int:
+        """How many it saw."""
+        ...
+
+    def add(self, rows: pa.Table | pa.RecordBatch, scores: np.ndarray) -> None:
+        """See rows that `score_table` takes, and their scores (rows,)."""
+        ...
+
+    def verdict(self, level: float = LEVEL) -> DriftVerdict:
+        """What the rows so far say."""
+        ...
 
 
 def compared_columns(schema: Schema) -> list[Column]:

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from anomaly_cl.detectors import artifact
-from anomaly_cl.detectors.drift import TableDrift
+from anomaly_cl.detectors.drift import DriftWatch, TableDrift
 from anomaly_cl.detectors.policies import known_before, resolve, scored_rows
 from anomaly_cl.detectors.reasons import BANK_ROWS, contributions, reasons, typical_rows
 from anomaly_cl.detectors.row_scorer import RowScorer, check_pretraining
@@ -82,7 +82,7 @@ class FittedDetector:
             monitor.add(batch.rows, self.score_table(batch.rows).score)
         return monitor.verdict(level)
 
-    def drift_monitor(self) -> TableDrift:
+    def drift_monitor(self) -> DriftWatch:
         """A monitor to which rows are added as they are scored, for streams without an end."""
         return TableDrift(self.drift_reference_, self.schema_)
 

@@ -171,7 +171,7 @@ class FittedSeries(FittedDetector):
         entity = self.series_schema_.entity
         return pd.DataFrame(lines, columns=[*([entity] if entity else []), "start", "embedding"])
 
-    def drift_monitor(self) -> UnjudgedDrift:  # type: ignore[override]
+    def drift_monitor(self) -> UnjudgedDrift:
         """A monitor that says that drift of series is not judged."""
         return UnjudgedDrift()
 
@@ -181,7 +181,7 @@ class FittedSeries(FittedDetector):
 
     def _spans_of(self, part: pd.DataFrame, rules: SpanRules) -> list[dict[str, Any]]:
         """Spans of one entity, in order of time."""
-        part = part[part["score"].notna()]
+        part = part[part["alert"]]  # a peak is alerted: quiet steps within a span have no reasons
         if not len(part):
             return []
         times = part[self.series_schema_.time]

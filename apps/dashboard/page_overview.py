@@ -63,7 +63,7 @@ def _policy(run: RunDetails) -> float | None:
     own = policy.rate_of(run.policy, run.summary.get("cut", {}))
     points = policy.known_points(run.summary.get("alerts_at", []), own, run.alerts_raised)
     rates = policy.choices(points, own)
-    if not rates:
+    if len(rates) < 2:  # one rate, the run's own, is no choice: a run of series keeps no counts of spans at others
         return own
     left, right = st.columns(2, gap="medium")
     with left.container(border=True, height="stretch"):

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 
 from anomaly_cl import EventDetector, TabularDetector, score_file
-from anomaly_cl.batch.events import EventRows, read_records, scorable
+from anomaly_cl.batch.events import scorable
+from anomaly_cl.batch.rows import TableRows, read_records
 from anomaly_cl.datasets.simulate import transactions_table
 from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.table.read import open_rows
@@ -25,7 +26,7 @@ def detector(rows):
 def test_batches_hold_every_row_once_with_its_number(batch_rows):
     table = pa.concat_tables([pa.table({"x": range(start, start + n)}) for start, n in ((0, 5), (5, 2), (7, 4))])
     numbers = np.arange(11) * 10
-    batches = list(EventRows(table, numbers, batch_rows))
+    batches = list(TableRows(table, numbers, batch_rows))
     assert all(0 < batch.rows.num_rows <= batch_rows for batch in batches)
     assert np.concatenate([batch.row_numbers for batch in batches]).tolist() == numbers.tolist()
     assert [x for batch in batches for x in batch.rows.column("x").to_pylist()] == list(range(11))
