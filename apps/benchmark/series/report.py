@@ -65,7 +65,7 @@ def per_series(frame: pd.DataFrame, published: pd.DataFrame | None) -> pd.DataFr
 
 def _means_text(frame: pd.DataFrame, folder: Sequence[str], published: pd.DataFrame | None) -> str:
     lines = means(frame, folder, published)
-    numbers = [name for name in lines if name not in ("seconds", "failed", "series", "complete")]
+    numbers = [name for name in map(str, lines) if name not in ("seconds", "failed", "series", "complete")]
     titles = {"all": "VUS-PR", "auc_pr": "AUC-PR", "auc_roc": "AUC-ROC"}
     rows = ([_mark(str(name)) + ("" if line["complete"] else " *"), *(_number(line[each], 3) for each in numbers),
              _number(line["seconds"], 2), f"{line['series']:.0f}", _number(line["failed"], 0)]
@@ -104,9 +104,10 @@ def _failures(frame: pd.DataFrame) -> list[str]:
     failed = frame[frame["error"] != ""]
     if failed.empty:
         return []
-    counts = failed.assign(error=failed["error"].str.slice(0, 200)).groupby(["model", "error"], sort=False)["series"]
-    rows = ([model, error, f"{len(names)}, as {names.iloc[0]}"] for (model, error), names in counts)
-    return ["## Failed runs", markdown(["model", "error", "series"], rows)]
+    kinds = failed.assign(error=failed["error"].str.slice(0, 200)).groupby(["model", "error"], sort=False)["series"]
+    lines = kinds.agg(["size", "first"]).reset_index().to_dict("records")
+    rows = ([line["model"], line["error"], f"{line['size']}, as {line['first']}"] for line in lines)
+    return ["## Failed runs", markdown(["model", "error", "runs"], rows)]
 
 
 def _number(value: float, digits: int) -> str:

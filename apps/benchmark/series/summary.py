@@ -1,4 +1,4 @@
-"""Results of runs on series as tables of numbers: means by family and half, spread over seeds, differences from ours."""
+"""Results of runs on series as tables of numbers: means by family and half, spread over seeds, gains of ours."""
 
 from __future__ import annotations
 
