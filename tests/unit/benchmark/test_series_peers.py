@@ -21,13 +21,11 @@ ANOMALY = slice(700, 725)
 
 
 def made_series(n_channels: int) -> np.ndarray:
-    """Noisy waves of period 25 (steps, channels); from step 700 on, one wave runs at three times the pace, with
-    one reading that is far off: PyOD's SpectralResidual sees little else."""
+    """Noisy waves of period 25 (steps, channels); from step 700 on, one wave runs at three times the pace."""
     rng, steps = np.random.default_rng(3), np.arange(STEPS)
     phases = np.linspace(0, 2, n_channels)
     series = np.sin(2 * np.pi * steps[:, None] / PERIOD + phases) + 0.1 * rng.normal(size=(STEPS, n_channels))
     series[ANOMALY] = 1.5 * np.sin(6 * np.pi * steps[ANOMALY, None] / PERIOD + phases)
-    series[712] = 6
     if n_channels > 2:
         series[:, 2] = 7.0  # a channel that says nothing
     return series
@@ -48,6 +46,8 @@ def test_a_planted_anomaly_has_the_highest_score(peer: tuple[str, MeasuredModel]
     series = made_series(n_channels)
     if name in NOT_CONSTANT:
         series = series[:, :2]
+    if name == "SpectralResidual":
+        series[712] = 6  # it sees single readings, and hardly anything else
     before = series.copy()
     detector = model.make(0)
     detector.fit(series[:TRAIN_END])
