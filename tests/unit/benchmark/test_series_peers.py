@@ -39,7 +39,6 @@ def peer(request: pytest.FixtureRequest) -> tuple[str, MeasuredModel]:
     return request.param, model
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning:stumpy")
 @pytest.mark.parametrize("n_channels", [1, 3])
 def test_a_planted_anomaly_has_the_highest_score(peer: tuple[str, MeasuredModel], n_channels: int) -> None:
     name, model = peer
