@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from anomaly_cl.errors import UsageError
+from anomaly_cl.features.windows import step_means
 from apps.benchmark.series import models as of_series
 from apps.benchmark.series.models import MeasuredModel, choose, models
 from apps.benchmark.series.peers.matrix_profile import PrefixProfile
 from apps.benchmark.series.peers.of_pyod import Transductive
 from apps.benchmark.series.peers.sub_pca import SubPCA
-from apps.benchmark.series.peers.windows import Units, cut, rank_2_period, step_means, window_length
+from apps.benchmark.series.peers.windows import Units, cut, rank_2_period, window_length
 
 PEERS = [name for name in models() if not name.startswith("ours")]
 NOT_CONSTANT = ("MatrixProfile", "SpectralResidual")  # PyOD's, which break on a channel that is constant
@@ -114,14 +115,6 @@ def test_windows_equal_the_loop_over_starts(length: int, stride: int, points: in
         for channel in range(2):
             slow = np.interp(places, np.arange(length), series[start:start + length, channel])
             np.testing.assert_allclose(window[channel], slow, atol=1e-12)
-
-
-def test_a_step_has_the_mean_of_the_windows_that_cover_it() -> None:
-    rng = np.random.default_rng(1)
-    starts = np.array([0, 2, 4, 5])
-    scores = rng.normal(size=4)
-    slow = [np.mean([s for s, at in zip(scores, starts, strict=True) if at <= t < at + 4]) for t in range(9)]
-    np.testing.assert_allclose(step_means(scores, starts, 4, 9), slow)
 
 
 def test_a_constant_channel_keeps_its_units() -> None:

@@ -7,7 +7,8 @@ from typing import Self
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from apps.benchmark.series.peers.windows import Units, cut, step_means, window_length
+from anomaly_cl.features.windows import step_means
+from apps.benchmark.series.peers.windows import Units, cut, window_length
 
 POINTS = 64  # of a window in each channel; longer ones are resampled
 STRIDES = 32  # a window begins every 32nd part of its length

@@ -7,7 +7,8 @@ from typing import Self
 import numpy as np
 from sklearn.cluster import KMeans
 
-from apps.benchmark.series.peers.windows import Units, cut, step_means, window_length
+from anomaly_cl.features.windows import step_means
+from apps.benchmark.series.peers.windows import Units, cut, window_length
 
 STEPS_OF_SEVERAL = 40  # TSB-AD's window of series of several channels; that of one channel is the rank-2 period
 

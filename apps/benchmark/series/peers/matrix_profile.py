@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Self
 
 import numpy as np
 
-from apps.benchmark.series.peers.windows import step_means, window_length
+from anomaly_cl.features.windows import step_means
+from apps.benchmark.series.peers.windows import window_length
 
 
 class PrefixProfile:
@@ -23,7 +25,9 @@ class PrefixProfile:
     def decision_function(self, series: np.ndarray) -> np.ndarray:
         import stumpy  # optional, and compiles for seconds
 
-        profiles = [stumpy.stump(channel, self.length_, normal, ignore_trivial=False)[:, 0].astype(np.float64)
-                    for channel, normal in zip(series.T.copy(), self.train_.T.copy(), strict=True)]
+        with warnings.catch_warnings():  # the series begins with the prefix, so that many distances are 0
+            warnings.filterwarnings("ignore", "A large number of values in `P`")
+            profiles = [stumpy.stump(channel, self.length_, normal, ignore_trivial=False)[:, 0].astype(np.float64)
+                        for channel, normal in zip(series.T.copy(), self.train_.T.copy(), strict=True)]
         profile = np.mean(profiles, axis=0)
         return step_means(profile, np.arange(len(profile)), self.length_, len(series))

@@ -6,7 +6,8 @@ from typing import Self
 
 import numpy as np
 
-from apps.benchmark.series.peers.windows import Units, cut, step_means, window_length
+from anomaly_cl.features.windows import step_means
+from apps.benchmark.series.peers.windows import Units, cut, window_length
 
 POINTS = {True: None, False: 16}  # of a window in each channel, if there is one, and if there are several
 LEAST_SHARE = 1e-6  # of the largest variance: below it a direction is rounding

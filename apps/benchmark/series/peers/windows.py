@@ -1,4 +1,4 @@
-"""Windows of a series as peers cut them, and their scores as scores of steps."""
+"""Windows of a series as peers cut them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Self
 
 import numpy as np
 
-FIRST_LAG, LAST_LAG, PERIOD_STEPS = 3, 400, 20_000
+from anomaly_cl.features.windows import autocorrelation
+
+FIRST_LAG = 3
 SHORTEST_PERIOD, LONGEST_PERIOD, NO_PERIOD = 6, 303, 125
 SHORTEST, PER_PREFIX = 8, 4  # a window has 8 steps or more, and a prefix holds four
 
@@ -19,12 +21,7 @@ def rank_2_period(x: np.ndarray) -> int:
     longer. 125 where there is no peak, or the one found is below lag 6 or above 303. TSB-AD's `find_length_rank` with
     rank 2 (Liu and Paparrizos, "The Elephant in the Room", NeurIPS 2024).
     """
-    x = np.asarray(x, np.float64)[:PERIOD_STEPS]
-    if np.ptp(x) == 0:
-        return NO_PERIOD
-    x = x - x.mean()
-    padded = 1 << int(2 * len(x) - 1).bit_length()  # with room for all lags, so that none wraps around
-    likeness = np.fft.irfft(np.abs(np.fft.rfft(x, padded)) ** 2, padded)[FIRST_LAG:min(LAST_LAG + 1, len(x))]
+    likeness = autocorrelation(x)[FIRST_LAG:]
     peaks = 1 + np.flatnonzero((likeness[1:-1] > likeness[:-2]) & (likeness[1:-1] > likeness[2:]))
     if not len(peaks):
         return NO_PERIOD
@@ -51,19 +48,6 @@ def cut(series: np.ndarray, length: int, stride: int = 1, points: int | None = N
     before = np.minimum(places.astype(np.int64), length - 2)
     share, at = (places - before)[:, None], starts[:, None] + before
     return starts, (series[at] * (1 - share) + series[at + 1] * share).swapaxes(1, 2)
-
-
-def step_means(scores: np.ndarray, starts: np.ndarray, length: int, n_steps: int) -> np.ndarray:
-    """Mean score (n_steps,) of all windows (n,) that cover a step.
-
-    >>> step_means(np.array([1.0, 3.0]), np.array([0, 1]), 2, 3)
-    array([1., 2., 3.])
-    """
-    total, count = np.zeros(n_steps), np.zeros(n_steps)
-    for offset in range(length):
-        total[starts + offset] += scores
-        count[starts + offset] += 1
-    return total / count
 
 
 @dataclass(frozen=True)
