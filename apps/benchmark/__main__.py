@@ -192,6 +192,30 @@ def history(
 
 
 @app.command()
+def series(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of .npz with values, labels and train_end.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results; what is in it is not run again.")],
+    models: Annotated[list[str] | None, typer.Option(metavar="NAME ...", help="These models only.")] = None,
+    only: Annotated[list[str] | None, typer.Option(
+        metavar="TEXT ...", help="Only series with one of these in their names.")] = None,
+    published: Annotated[Path | None, typer.Option(
+        metavar="CSV", help="Published VUS-PR: columns series and one a method.")] = None,
+    seeds: Annotated[list[int] | None, typer.Option(metavar="N ...", help="Seeds of the models.")] = None,
+    jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Worker processes, one thread each.")] = 1,
+    limit: Annotated[float, typer.Option(metavar="SECONDS", help="Longest that one run may take.")] = 3600,
+    again: Annotated[bool, typer.Option("--again", help="Repeat failed runs and those of a changed program.")] = False,
+) -> None:
+    """Anomalies in series by TSB-AD's protocol: fit on the normal prefix, score every step, VUS-PR first.
+
+    Example: `python -m apps.benchmark series --data univariate --out results --published published.csv --seeds 0 1 2`
+    """
+    from apps.benchmark.series.command import Asked, measure_series
+
+    asked = Asked(only, models, sorted(set(seeds or [0])), published, jobs, limit, again)
+    typer.echo(f"report: {measure_series(data, out, asked, typer.echo)}")
+
+
+@app.command()
 def tails(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the result, tails.md.")],
     rows: Annotated[int, typer.Option(metavar="N", min=100, help="Calibration rows.")] = 5000,

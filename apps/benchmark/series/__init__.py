@@ -1,0 +1,1 @@
+"""Series of measurements with labelled anomalies: our series detector, its ablations, and peers."""
