@@ -11,7 +11,7 @@ import numpy as np
 from anomaly_cl.detectors.series_heads import DOUBLE, POINT, TRAINED, VIEWS, WEIGHTS, beside_median, centred
 from anomaly_cl.detectors.series_training import Member, parts_of
 from anomaly_cl.encoders.embed import embed
-from anomaly_cl.features.windows import WindowPlan, step_means
+from anomaly_cl.features.windows import WindowPlan, distinct, step_means
 from anomaly_cl.scoring.fusion import Surprise
 from anomaly_cl.scoring.neighbours import ExactNeighbours
 from anomaly_cl.scoring.window_distances import all_apart, nearest_apart
@@ -40,11 +40,19 @@ class WindowHead:
 
     def rows(self, windows: np.ndarray) -> np.ndarray:
         """Windows (n, width) as float32 rows (n, d) that distances are measured between."""
-        return VIEWS[self.view](windows) if self.member is None else embed(self.member.encoder, centred(windows))
+        if self.member is None:
+            return VIEWS[self.view](windows)
+        different, which = distinct(windows)
+        return embed(self.member.encoder, centred(different))[which]
+
+    @property
+    def curve(self) -> str:
+        """Which curve makes distances surprise: members, each of which judges another part, share one."""
+        return self.name if self.member is None else TRAINED
 
     @property
     def weight(self) -> float:
-        return WEIGHTS.get(self.view, 1.0)
+        return WEIGHTS.get(self.curve, 1.0)
 
 
 def window_heads(
@@ -62,10 +70,11 @@ class ChannelScorer:
 
     A window head measures each window's distance to the nearest normal window of its entity; a step takes the mean over
     all windows that cover it, and that becomes surprise by the distances of normal windows to others that do not
-    overlap them. A trained head learns its scale on the part of the series that its encoder did not see. The surprise
-    of the channel is the weighted mean over heads.
+    overlap them. Trained heads share a curve, which takes from each the part of the series that its encoder did not
+    see: a curve of each by itself would tell more of its part than of its encoder. The surprise of the channel is the
+    weighted mean over heads.
 
-    Fitted: `banks_` {length of the windows: {entity: normal windows (n, width)}} and `curves_` {head: Surprise}.
+    Fitted: `banks_` {length of the windows: {entity: normal windows (n, width)}} and `curves_` {name: Surprise}.
     """
 
     def __init__(self, heads: Sequence[WindowHead], point: bool = True):
@@ -83,30 +92,30 @@ class ChannelScorer:
         parts = parts_of([len(stretch.values) for stretch in stretches], members)
         total = [np.zeros(len(stretch.values)) for stretch in stretches]
         weight = [np.zeros(len(stretch.values)) for stretch in stretches]
+        own: dict[str, list[np.ndarray]] = {}
         for head in self.heads:
             means = _own_means(head, chosen[head.plan], stretches)
-            used = [np.isfinite(mean) & (head.member is None or part == head.member.part)
-                    for mean, part in zip(means, parts, strict=True)]
-            if not any(use.any() for use in used):  # the part is too short to tell the scale of its member
-                used = [np.isfinite(mean) for mean in means]
-            share = head.weight * (1 if head.member is None else members)  # one member speaks for all
-            self._learn(head.name, means, used, share, total, weight)
+            if head.member is not None:
+                means = _of_part(head.member.part, means, parts, own.get(head.curve))
+            own[head.curve] = means
         if self.point:
-            points = [beside_median(stretch.values) for stretch in stretches]
-            self._learn(POINT, points, [np.isfinite(each) for each in points], WEIGHTS[POINT], total, weight)
+            own[POINT] = [beside_median(stretch.values) for stretch in stretches]
+        for curve, means in own.items():
+            share = WEIGHTS.get(curve, 1.0) * (members if curve == TRAINED else 1)
+            self._learn(curve, means, share, total, weight)
         self.training_surprise_ = [self._mean(*each) for each in zip(total, weight, strict=True)]
         self.indices_ = self._indices()
         return self
 
     def surprise(self, values: np.ndarray, entity: str) -> np.ndarray:
         """Surprise (steps,) of values (steps,); NaN where no window without missing values covers a step."""
-        measured = {head.name: (self._means(head, values, entity), head.weight) for head in self.heads}
+        measured = [(head.curve, self._means(head, values, entity), head.weight) for head in self.heads]
         if self.point:
-            measured[POINT] = beside_median(values), WEIGHTS[POINT]
+            measured.append((POINT, beside_median(values), WEIGHTS[POINT]))
         total, weight = np.zeros(len(values)), np.zeros(len(values))
-        for name, (means, share) in measured.items():
+        for curve, means, share in measured:
             known = np.isfinite(means)
-            total[known] += share * self.curves_[name](means[known])
+            total[known] += share * self.curves_[curve](means[known])
             weight[known] += share
         return self._mean(total, weight)
 
@@ -129,13 +138,14 @@ class ChannelScorer:
         return scorer
 
     def _learn(
-        self, name: str, means: Sequence[np.ndarray], used: Sequence[np.ndarray], share: float,
-        total: Sequence[np.ndarray], weight: Sequence[np.ndarray],
+        self, curve: str, means: Sequence[np.ndarray], share: float, total: Sequence[np.ndarray],
+        weight: Sequence[np.ndarray],
     ) -> None:
+        used = [np.isfinite(mean) for mean in means]
         judged = np.concatenate([mean[use] for mean, use in zip(means, used, strict=True)])
-        self.curves_[name] = Surprise().fit(judged if len(judged) else np.zeros(1))  # nothing measured: 0 is usual
+        self.curves_[curve] = Surprise().fit(judged if len(judged) else np.zeros(1))  # nothing measured: 0 is usual
         for mean, use, so_far, n in zip(means, used, total, weight, strict=True):
-            so_far[use] += share * self.curves_[name](mean[use])
+            so_far[use] += share * self.curves_[curve](mean[use])
             n[use] += share
 
     def _mean(self, total: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -154,7 +164,8 @@ class ChannelScorer:
             windows = head.plan.cut(values, starts[first:first + CHUNK_WINDOWS])
             known = np.flatnonzero(~np.isnan(windows).any(axis=1))
             if len(known) and index:
-                distances[first + known] = index.query(head.rows(windows[known]), 1)[0][:, 0]
+                different, which = distinct(windows[known])  # most windows of switches and commands are alike
+                distances[first + known] = index.query(head.rows(different), 1)[0][which, 0]
         return step_means(distances, starts, head.plan.length, len(values))
 
 
@@ -191,6 +202,21 @@ def _chosen(plan: WindowPlan, stretches: Sequence[ChannelStretch]) -> dict[str, 
         if all_apart(bank.places, plan.length):
             banks[name] = bank
     return banks
+
+
+def _of_part(
+    part: int, means: Sequence[np.ndarray], parts: Sequence[np.ndarray], others: Sequence[np.ndarray] | None
+) -> list[np.ndarray]:
+    """Means (steps,) of a member on the part that it did not see, and those of others (None: none yet) elsewhere.
+
+    If nothing of the part was measured, the member speaks for all steps of which others do not.
+    """
+    elsewhere = others or [np.full(len(mean), np.nan) for mean in means]
+    found = [np.where(number == part, mean, other)
+             for number, mean, other in zip(parts, means, elsewhere, strict=True)]
+    if any(np.isfinite(each).any() for each in found):
+        return found
+    return [np.where(np.isnan(other), mean, other) for mean, other in zip(means, elsewhere, strict=True)]
 
 
 def _own_means(

@@ -57,4 +57,4 @@ VIEWS: dict[str, WindowView] = {"centred": centred, "scaled": scaled, "differenc
 DOUBLE = "double"
 POINT = "point"
 TRAINED = "trained"
-WEIGHTS = {"level": 0.25, POINT: 0.25}  # others 1
+WEIGHTS = {"level": 0.25, POINT: 0.25, TRAINED: 2.0}  # others 1

@@ -80,7 +80,7 @@ class KernelResidual(Encoder):
             found = functional.conv1d(flat, kernels, padding=dilation * (TAPS // 2), dilation=dilation)
             means = found.mean(dim=2)
             variances = found.square().mean(dim=2) - means.square()  # several times quicker than torch's std
-            above = (found > 0).to(found).mean(dim=2)
+            above = found.sign().relu().mean(dim=2)  # several times quicker than a comparison that is cast
             pooled += [found.amax(dim=2), means, above, variances.clamp(min=0).sqrt()]
         return torch.cat(pooled, dim=1).reshape(*windows.shape[:-1], self.n_outputs)
 

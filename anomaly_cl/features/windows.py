@@ -56,6 +56,16 @@ class WindowPlan:
         return (values[at] * (1 - share) + values[at + 1] * share).astype(np.float32)
 
 
+def distinct(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different ones (m, width) among windows (n, width), bit by bit, and which of them each window (n,) is."""
+    if not windows.size:
+        return windows, np.arange(len(windows))
+    whole = np.ascontiguousarray(windows)
+    bits = whole.view(np.dtype((np.void, whole.dtype.itemsize * whole.shape[1])))[:, 0]
+    _, first, which = np.unique(bits, return_index=True, return_inverse=True)
+    return whole[first], which
+
+
 def step_means(scores: np.ndarray, starts: np.ndarray, length: int, n_steps: int) -> np.ndarray:
     """Mean score (n_steps,) of all windows that cover a step, of window scores (n,) by first step; NaN where none does.
 

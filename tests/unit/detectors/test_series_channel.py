@@ -60,32 +60,35 @@ def test_heads_are_fused_by_their_weighted_mean(scorer):
     for part in parts.values():
         part.banks_, part.curves_ = scorer.banks_, scorer.curves_
         part.indices_ = part._indices()
-    weights = [0.25 if name == "level" else 1 for name in parts]
+    weights = [{"level": 0.25}.get(name, 2 if name.startswith("trained") else 1) for name in parts]
     surprises = [part.surprise(NEW, "") for part in parts.values()]
     point = scorer.curves_["point"](series_channel.beside_median(NEW))
     expected = np.average([*surprises, point], axis=0, weights=[*weights, 0.25])
     assert_allclose(scorer.surprise(NEW, ""), expected)
 
 
-def test_a_trained_head_learns_its_scale_on_the_part_that_it_did_not_see(scorer, members):
-    part = parts_of([len(NORMAL)], len(members))[0]
+def test_trained_heads_share_a_curve_of_the_parts_that_each_did_not_see(scorer, members):
+    part, unseen = parts_of([len(NORMAL)], len(members))[0], np.zeros(len(NORMAL))
     for head in scorer.heads:
         own = slow_own_means(head, NORMAL)
-        used = own if head.member is None else own[part == head.member.part]
-        assert_allclose(scorer.curves_[head.name](own), Surprise().fit(used)(own), atol=RANK)
+        if head.member is None:
+            assert_allclose(scorer.curves_[head.name](own), Surprise().fit(own)(own), atol=RANK)
+        else:
+            unseen += own * (part == head.member.part)
+    assert_allclose(scorer.curves_["trained"](unseen), Surprise().fit(unseen)(unseen), atol=RANK)
 
 
 def test_in_training_one_member_speaks_for_all_at_each_step(scorer, members):
     part, total, weight = parts_of([len(NORMAL)], len(members))[0], np.zeros(len(NORMAL)), 0.25
     for head in scorer.heads:
-        said = scorer.curves_[head.name](slow_own_means(head, NORMAL))
+        said = scorer.curves_[head.curve](slow_own_means(head, NORMAL))
         if head.member is None:
             total += head.weight * said
             weight += head.weight
         else:
-            total += len(members) * said * (part == head.member.part)
+            total += 2 * len(members) * said * (part == head.member.part)
     total += 0.25 * scorer.curves_["point"](series_channel.beside_median(NORMAL))
-    assert_allclose(scorer.training_surprise_[0], total / (weight + len(members)), atol=RANK)
+    assert_allclose(scorer.training_surprise_[0], total / (weight + 2 * len(members)), atol=RANK)
 
 
 @pytest.mark.parametrize("chunk", [5, 64])

@@ -8,6 +8,7 @@ from anomaly_cl.features.windows import (
     NO_PERIOD,
     WindowPlan,
     autocorrelation,
+    distinct,
     repeating_length,
     step_means,
 )
@@ -117,3 +118,16 @@ def test_of_peaks_the_highest_beyond_the_highest_counts():
                          ids=["none", "short", "no peak", "too long"])
 def test_without_a_fitting_peak_a_window_has_the_usual_length(correlation):
     assert repeating_length(correlation) == NO_PERIOD
+
+
+def test_distinct_windows_give_all_windows_back():
+    windows = np.random.default_rng(0).integers(0, 2, size=(200, 4)).astype(np.float32)
+    different, which = distinct(windows)
+    assert len(different) == len({tuple(window) for window in windows.tolist()})
+    assert_array_equal(different[which], windows)
+    assert len(distinct(windows[:0])[0]) == 0
+
+
+def test_distinct_windows_differ_in_any_bit():
+    windows = np.array([[0.0, 1.0], [np.float32(1e-45), 1.0], [0.0, 1.0]], np.float32)
+    assert len(distinct(windows)[0]) == 2
