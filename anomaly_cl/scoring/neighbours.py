@@ -12,6 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 
 SPARE = 8  # candidates beyond k
 FEW_COLUMNS = 8  # up to here a k-d tree beats the matrix product
+MOST_CANDIDATES = 32  # that single precision may leave of a bank; more, and double precision has to choose
 CELLS = 1 << 20  # pairs of rows measured at once: what bounds the memory
 
 
@@ -38,6 +39,9 @@ class ExactNeighbours:
         self.centre = np.median(rows, axis=0)  # small numbers round less; a mean would follow a single huge value
         self.centred = rows - self.centre
         self.squares = np.square(self.centred).sum(axis=1)
+        with np.errstate(over="ignore"):  # what is too large for single precision is measured in double
+            self.single = self.centred.astype(np.float32)
+            self.single_squares = self.squares.astype(np.float32)
         algorithm = "kd_tree" if rows.shape[1] <= FEW_COLUMNS else "brute"
         self.proposer = NearestNeighbors(algorithm=algorithm).fit(self.centred)
 
@@ -57,6 +61,8 @@ class ExactNeighbours:
         n_distinct = len(self.counts)
         if len(X) * n_distinct <= CELLS:  # starting the threads of the proposer would take longer
             return self._measure_all(X, k, None)
+        if k == 1 and len(self.columns) > FEW_COLUMNS:
+            return self._nearest_one(X)
         n_candidates = min(k + SPARE, n_distinct)
         centred = X - self.centre
         proposed, candidates = self.proposer.kneighbors(centred, n_candidates)
@@ -72,6 +78,34 @@ class ExactNeighbours:
                 rows = unproved[start:start + step]
                 nearest[rows], which[rows] = self._measure_all(X[rows], k, nearest[rows, -1])
         return nearest, which
+
+    def _nearest_one(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As _nearest_distinct for k = 1: an estimate in single precision rules out nearly all rows of the bank."""
+        squared, which = np.full((len(X), 1), np.nan), np.zeros((len(X), 1), np.intp)
+        step = max(1, CELLS // len(self.counts))
+        for start in range(0, len(X), step):
+            rows = slice(start, start + step)
+            centred = X[rows] - self.centre
+            own = np.square(centred).sum(axis=1)
+            with np.errstate(over="ignore", invalid="ignore"):
+                estimate = centred.astype(np.float32) @ self.single.T  # less |x|^2, the same for the whole bank
+                estimate *= -2
+                estimate += self.single_squares
+                least = np.maximum(estimate.min(axis=1) + own, 0)
+                limit = least + self._rounding(centred, least, np.float32)
+                limit += self._rounding(centred, limit, np.float32) - own
+                within = estimate <= limit.astype(np.float32)[:, None]
+                many = ~np.isfinite(limit) | (within.sum(axis=1) > MOST_CANDIDATES)
+            within[many] = False
+            row, candidates = np.divmod(np.flatnonzero(within), within.shape[1])
+            found = _squared_distances(self.columns, X[rows], row, candidates)
+            order = np.lexsort((candidates, found, row))
+            first = order[np.unique(row[order], return_index=True)[1]]
+            squared[start + row[first], 0], which[start + row[first], 0] = found[first], candidates[first]
+            if many.any():
+                hard = start + np.flatnonzero(many)
+                squared[hard], which[hard] = self._measure_all(X[hard], 1, None)
+        return squared, which
 
     def _measure_all(self, X: np.ndarray, k: int, limit: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """As _nearest_distinct, from all rows that the estimate, within its error, cannot rule out.
@@ -91,13 +125,13 @@ class ExactNeighbours:
         take = order[(np.cumsum(counts) - counts)[:, None] + np.arange(k)]
         return squared[take], which[take]
 
-    def _rounding(self, centred: np.ndarray, squared: np.ndarray) -> np.ndarray:
+    def _rounding(self, centred: np.ndarray, squared: np.ndarray, kind: type = np.float64) -> np.ndarray:
         """How far the quick estimate of a squared distance of this size may be off, for each query.
 
         It is off by at most c (|x|^2 + |y|^2) with c = O(columns * eps) (Higham 2002, section 3.1; 8 leaves room for
-        the centring and the root), and |y|^2 <= 2 |x|^2 + 2 |x - y|^2.
+        the centring, the root and the cast), and |y|^2 <= 2 |x|^2 + 2 |x - y|^2.
         """
-        c = 8 * (len(self.columns) + 4) * np.finfo(np.float64).eps
+        c = 8 * (len(self.columns) + 4) * np.finfo(kind).eps
         return 3 * c * (np.square(centred).sum(axis=1) + squared)
 
     def _with_copies(self, squared: np.ndarray, distinct: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
