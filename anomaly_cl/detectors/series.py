@@ -118,7 +118,8 @@ class SeriesDetector(FittedSeries, BaseEstimator):
         if not any(map(len, known)):
             raise InputError("normal steps must be measured without long gaps", "no window is", "fill the gaps")
         clusters = [cluster_length(each, length, HIGH) if len(each) else 0 for each in known]
-        self.cluster_ = max(1, round(float(np.average(clusters, weights=[len(each) for each in known]))))
+        mean = round(float(np.average(clusters, weights=[len(each) for each in known])))
+        self.cluster_ = max(1, min(mean, int((1 - HIGH) * sum(map(len, known)))))  # of all, 1 - HIGH are high
         taken = [each[one_of_each(len(each), self.cluster_, rng)] for each in known]
         entities = np.repeat(np.array([stretch.entity for stretch in stretches], object), [len(each) for each in taken])
         several = len(set(entities)) > 1

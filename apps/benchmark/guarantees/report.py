@@ -53,9 +53,9 @@ def span_tables(frame: pd.DataFrame) -> list[str]:
         rows.append([kind, f"{group['true'].sum():.0f}", f"{met.sum() / group['true'].sum():.2f}",
                      _of_met(group, met, "covered", 2), _of_met(group, met, "delay", 0)])
     told = (f"{weeks:.0f} machine-weeks: {found:.0f} spans found, {false:.0f} of them false; precision "
-            f"{1 - false / found:.2f}, {false / weeks:.2f} false spans a machine-week; {whole['alerted'].mean():.1%} of "
-            f"the steps are alerted; a found span that meets a true one has {whole['steps'].median():.0f} steps (median), "
-            f"a window {whole['window'].median():.0f}.")
+            f"{1 - false / found:.2f}, {false / weeks:.2f} false spans a machine-week. Of the steps, "
+            f"{whole['alerted'].mean():.1%} are alerted; a found span that meets a true one has "
+            f"{whole['steps'].median():.0f} steps (median), a window {whole['window'].median():.0f}.")
     return [told, markdown(["kind", "true spans", "recall", "share of its steps alerted", "delay, steps"], rows)]
 
 
