@@ -14,7 +14,7 @@ guarantees = typer.Typer(no_args_is_help=True, help="What the detector of series
 @guarantees.command()
 def false_alarms(
     out: Out,
-    series: Annotated[int, typer.Option(metavar="N", min=1, help="Series of each of the 7 kinds.")] = 8,
+    series: Annotated[int, typer.Option(metavar="N", min=1, help="Series of each kind.")] = 8,
     normal: Annotated[int, typer.Option(metavar="N", min=100, help="Normal steps to learn from.")] = 10_000,
     new: Annotated[int, typer.Option(metavar="N", min=100, help="Normal steps to score.")] = 10_000,
 ) -> None:

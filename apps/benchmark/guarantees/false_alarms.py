@@ -29,12 +29,12 @@ def shares(p_values: np.ndarray) -> dict[str, float]:
 def measure_series(kind: NormalKind, seed: int, normal_steps: int, new_steps: int) -> dict[str, Any]:
     """A line: a detector of default settings learns from normal steps of a series and scores those that follow."""
     number = sum(kind.name.encode())
-    series = kind.draw(np.random.default_rng([seed, number]), normal_steps + new_steps)
+    normal, new = kind.series(np.random.default_rng([seed, number]), normal_steps, new_steps)
     start = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PolicyWarning)  # too few normal steps: told by the figures
-        detector = SeriesDetector().fit(series[:normal_steps])
-        scored = detector.score(series[normal_steps:])
+        detector = SeriesDetector().fit(normal)
+        scored = detector.score(new)
     spans = detector.spans(scored)
     return {
         "kind": kind.name, "seed": seed, "normal_steps": normal_steps, "new_steps": new_steps,

@@ -1,4 +1,4 @@
-"""Simulated normal series: what they depend on of their past is known."""
+"""Simulated normal series: what they depend on of their past is known, and so is what changes, where something does."""
 
 from __future__ import annotations
 
@@ -12,15 +12,25 @@ from scipy.signal import lfilter
 COEFFICIENTS = (0.0, 0.5, 0.8, 0.9, 0.95)
 PERIODS = (20, 120)  # shortest and longest routine, in steps
 NOISE = 0.3  # beside a routine of amplitude 1
+MOVES = (0.5, 1.0, 2.0)  # of the level of new steps, in standard deviations of the normal ones
 CHANNELS = 3
 
 
 @dataclass(frozen=True)
 class NormalKind:
-    """A name, and `draw(rng, n_steps)`, which makes a stationary series (n_steps, channels)."""
+    """A name, `draw(rng, n_steps)`, which makes a stationary series (n_steps, channels), and how far new steps move.
+
+    `move` is in standard deviations of the normal steps; with it, nothing is promised.
+    """
 
     name: str
     draw: Callable[[np.random.Generator, int], np.ndarray]
+    move: float = 0.0
+
+    def series(self, rng: np.random.Generator, normal_steps: int, new_steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """Normal steps (normal_steps, channels) and those that follow (new_steps, channels)."""
+        normal, new = np.split(self.draw(rng, normal_steps + new_steps), [normal_steps])
+        return normal, new + self.move * normal.std(axis=0)
 
 
 def autoregressive(rng: np.random.Generator, n_steps: int, coefficient: float) -> np.ndarray:
@@ -44,11 +54,12 @@ def several_channels(rng: np.random.Generator, n_steps: int) -> np.ndarray:
 
 
 def kinds() -> list[NormalKind]:
-    """All kinds: autoregressions by their coefficient, a routine, several channels."""
+    """All kinds: autoregressions by their coefficient, a routine, several channels; and routines that move."""
     made = [NormalKind(f"AR(1), {coefficient:g}", partial(_one_channel, coefficient=coefficient))
             for coefficient in COEFFICIENTS]
+    moved = [NormalKind(f"wave, {move:g} sd higher when new", routine, move) for move in MOVES]
     return [*made, NormalKind("wave with noise", routine),
-            NormalKind(f"{CHANNELS} channels of AR(1)", several_channels)]
+            NormalKind(f"{CHANNELS} channels of AR(1)", several_channels), *moved]
 
 
 def _one_channel(rng: np.random.Generator, n_steps: int, coefficient: float) -> np.ndarray:

@@ -44,6 +44,13 @@ def test_each_kind_makes_series_of_its_seed() -> None:
         np.testing.assert_array_equal(made, kind.draw(np.random.default_rng(3), 50))
 
 
+def test_only_new_steps_move() -> None:
+    moved = next(kind for kind in kinds() if kind.move == 2)
+    (normal, new), whole = moved.series(np.random.default_rng(0), 300, 50), moved.draw(np.random.default_rng(0), 350)
+    np.testing.assert_array_equal(normal, whole[:300])
+    np.testing.assert_allclose(new, whole[300:] + 2 * normal.std())
+
+
 def test_shares_count_p_values_at_or_under_a_level() -> None:
     assert shares(np.array([0.2, 0.01, 0.0101, 0.0005])) == {"p <= 0.1": 0.75, "p <= 0.01": 0.5, "p <= 0.001": 0.25}
 
@@ -157,5 +164,7 @@ def test_a_table_of_spans_weighs_seeds_by_their_spans() -> None:
 def test_a_table_of_false_alarms_has_a_line_for_each_kind_and_all() -> None:
     line = {"normal_steps": 100, "new_steps": 50, "p <= 0.01": 0.02, "alerts": 200.0, "spans": 10.0, "window": 8,
             "calibration": 20}
-    [table] = false_alarm_tables(pd.DataFrame([line | {"kind": "a"}, line | {"kind": "b", "p <= 0.01": 0.0}]))
-    assert "| all | 2 | 8 | 20 | 0.0100 | 0.0200 | 50% |" in table
+    moved = next(kind.name for kind in kinds() if kind.move)
+    [table] = false_alarm_tables(pd.DataFrame([line | {"kind": "a"}, line | {"kind": "b", "p <= 0.01": 0.0},
+                                               line | {"kind": moved, "p <= 0.01": 0.9}]))
+    assert "| all of these | 2 | 8 | 20 | 0.0100 | 0.0200 | 50% |" in table
