@@ -158,7 +158,7 @@ class ChannelScorer:
         return np.where(enough, total / np.where(enough, weight, 1), np.nan)
 
     def _indices(self) -> dict[tuple[str, str], ExactNeighbours]:
-        return {(head.name, entity): ExactNeighbours(head.rows(windows))
+        return {(head.name, entity): ExactNeighbours(head.rows(windows), only_nearest=True)
                 for head in self.heads for entity, windows in self.banks_[head.plan.length].items()}
 
     def _means(self, head: WindowHead, values: np.ndarray, entity: str) -> np.ndarray:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from anomaly_cl.errors import UsageError
 from anomaly_cl.scoring.neighbours import FEW_COLUMNS, ExactNeighbours
 
 COLUMNS = FEW_COLUMNS + 12
@@ -29,13 +30,14 @@ def banks(rng: np.random.Generator) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", list(banks(np.random.default_rng(0))))
-def test_the_nearest_row_is_that_of_the_double_loop_to_the_last_bit(name: str) -> None:
+@pytest.mark.parametrize("only_nearest", [False, True])
+def test_the_nearest_row_is_that_of_the_double_loop_to_the_last_bit(name: str, only_nearest: bool) -> None:
     rng = np.random.default_rng(0)
     bank = banks(rng)[name]
     near = bank[rng.integers(0, BANK, 700)]
     X = np.concatenate([near, near * (1 + 1e-6 * rng.normal(size=near.shape)), near[rng.permutation(700)] * 0.5,
                         1e6 * near[:10]])
-    index = ExactNeighbours(bank)
+    index = ExactNeighbours(bank, only_nearest=only_nearest)
     distances, which = index.query(X, 1)
     true, first = slow_nearest(bank, X)
     np.testing.assert_array_equal(distances[:, 0], true)
@@ -50,3 +52,9 @@ def test_the_nearest_of_several_is_the_nearest_of_one() -> None:
     (one, at), (several, places) = index.query(X, 1), index.query(X, 4)
     np.testing.assert_array_equal(one[:, 0], several[:, 0])
     np.testing.assert_array_equal(at[:, 0], places[:, 0])
+
+
+def test_an_index_for_the_nearest_row_only_knows_no_others() -> None:
+    bank = np.random.default_rng(0).normal(size=(BANK, COLUMNS))
+    with pytest.raises(UsageError, match="the nearest row only"):
+        ExactNeighbours(bank, only_nearest=True).query(np.tile(bank, (2, 1)), 2)
