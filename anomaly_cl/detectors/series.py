@@ -31,6 +31,7 @@ from anomaly_cl.table.read import open_rows
 KIND = "series"
 STEP = "step"  # the time column of arrays
 AUTO = "auto"
+HIGH = 0.99  # quantile above which scores are alerted by the default policy: how many of these come together counts
 CALIBRATING = 1  # key of the random stream that picks steps
 
 
@@ -116,8 +117,9 @@ class SeriesDetector(FittedSeries, BaseEstimator):
         known = [each[np.isfinite(each)] for each in scores]
         if not any(map(len, known)):
             raise InputError("normal steps must be measured without long gaps", "no window is", "fill the gaps")
-        self.cluster_ = max(1, round(float(np.average([cluster_length(each, length) if len(each) else 0
-                                                       for each in known], weights=[len(each) for each in known]))))
+        clusters = [cluster_length(each, length, HIGH) if len(each) else 0 for each in known]
+        mean = round(float(np.average(clusters, weights=[len(each) for each in known])))
+        self.cluster_ = max(1, min(mean, int((1 - HIGH) * sum(map(len, known)))))  # of all, 1 - HIGH are high
         taken = [each[one_of_each(len(each), self.cluster_, rng)] for each in known]
         entities = np.repeat(np.array([stretch.entity for stretch in stretches], object), [len(each) for each in taken])
         several = len(set(entities)) > 1

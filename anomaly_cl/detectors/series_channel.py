@@ -8,10 +8,11 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from anomaly_cl.detectors.series_heads import DOUBLE, POINT, TRAINED, VIEWS, WEIGHTS, beside_median, centred
+from anomaly_cl.detectors.series_heads import DOUBLE, MEDIAN_OF, POINT, TRAINED, VIEWS, WEIGHTS, beside_median, centred
 from anomaly_cl.detectors.series_training import Member, parts_of
 from anomaly_cl.encoders.embed import embed
 from anomaly_cl.features.windows import WindowPlan, distinct, step_means
+from anomaly_cl.scoring.cross_surprise import cross_surprise
 from anomaly_cl.scoring.fusion import Surprise
 from anomaly_cl.scoring.neighbours import ExactNeighbours
 from anomaly_cl.scoring.window_distances import all_apart, nearest_apart
@@ -82,7 +83,7 @@ class ChannelScorer:
 
     def fit(self, stretches: Sequence[ChannelStretch]) -> Self:
         """Learn from normal stretches. `training_surprise_` has for each of them the surprise (steps,) of its steps,
-        each measured without the windows near it, and by encoders that did not see its part.
+        each measured without the windows near it, by encoders that did not see its part and curves of steps not near.
         """
         self.curves_: dict[str, Surprise] = {}
         chosen = {plan: _chosen(plan, stretches) for plan in dict.fromkeys(head.plan for head in self.heads)}
@@ -100,9 +101,10 @@ class ChannelScorer:
             own[head.curve] = means
         if self.point:
             own[POINT] = [beside_median(stretch.values) for stretch in stretches]
+        seen = {head.curve: head.plan.length for head in self.heads} | {POINT: MEDIAN_OF}
         for curve, means in own.items():
             share = WEIGHTS.get(curve, 1.0) * (members if curve == TRAINED else 1)
-            self._learn(curve, means, share, total, weight)
+            self._learn(curve, means, seen[curve], share, total, weight)
         self.training_surprise_ = [self._mean(*each) for each in zip(total, weight, strict=True)]
         self.indices_ = self._indices()
         return self
@@ -138,14 +140,17 @@ class ChannelScorer:
         return scorer
 
     def _learn(
-        self, curve: str, means: Sequence[np.ndarray], share: float, total: Sequence[np.ndarray],
+        self, curve: str, means: Sequence[np.ndarray], seen: int, share: float, total: Sequence[np.ndarray],
         weight: Sequence[np.ndarray],
     ) -> None:
         used = [np.isfinite(mean) for mean in means]
         judged = np.concatenate([mean[use] for mean, use in zip(means, used, strict=True)])
-        self.curves_[curve] = Surprise().fit(judged if len(judged) else np.zeros(1))  # nothing measured: 0 is usual
-        for mean, use, so_far, n in zip(means, used, total, weight, strict=True):
-            so_far[use] += share * self.curves_[curve](mean[use])
+        judged = judged if len(judged) else np.zeros(1)  # nothing measured: 0 is usual
+        self.curves_[curve] = Surprise().fit(judged)
+        own, first = cross_surprise(judged, seen), 0
+        for use, so_far, n in zip(used, total, weight, strict=True):
+            so_far[use] += share * own[first:first + use.sum()]
+            first += use.sum()
             n[use] += share
 
     def _mean(self, total: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -153,7 +158,7 @@ class ChannelScorer:
         return np.where(enough, total / np.where(enough, weight, 1), np.nan)
 
     def _indices(self) -> dict[tuple[str, str], ExactNeighbours]:
-        return {(head.name, entity): ExactNeighbours(head.rows(windows))
+        return {(head.name, entity): ExactNeighbours(head.rows(windows), only_nearest=True)
                 for head in self.heads for entity, windows in self.banks_[head.plan.length].items()}
 
     def _means(self, head: WindowHead, values: np.ndarray, entity: str) -> np.ndarray:

@@ -10,18 +10,22 @@ from __future__ import annotations
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
+from anomaly_cl.errors import UsageError
+
 SPARE = 8  # candidates beyond k
 FEW_COLUMNS = 8  # up to here a k-d tree beats the matrix product
+MOST_CANDIDATES = 32  # that single precision may leave of a bank; more, and double precision has to choose
 CELLS = 1 << 20  # pairs of rows measured at once: what bounds the memory
 
 
 class ExactNeighbours:
     """Euclidean neighbours among `bank` (rows, columns), finite; equal distances are ordered by first appearance.
 
-    Equal rows of the bank are kept once and counted, so that heavy duplication costs nothing.
+    Equal rows of the bank are kept once and counted, so that heavy duplication costs nothing. One that is
+    `only_nearest`, asked for k = 1 alone, holds the bank once and as it is given, not twice in double precision.
     """
 
-    def __init__(self, bank: np.ndarray):
+    def __init__(self, bank: np.ndarray, *, only_nearest: bool = False):
         # + 0.0 turns -0.0 into 0.0: equal rows must have equal bytes
         _, first, group = np.unique(bank + np.zeros((), bank.dtype), axis=0, return_index=True, return_inverse=True)
         order = np.argsort(first)
@@ -33,13 +37,16 @@ class ExactNeighbours:
         self.starts = np.cumsum(self.counts) - self.counts
         self.n_rows = len(bank)
 
-        rows = bank[first[order]].astype(np.float64)
-        self.columns = np.ascontiguousarray(rows.T)
-        self.centre = np.median(rows, axis=0)  # small numbers round less; a mean would follow a single huge value
-        self.centred = rows - self.centre
-        self.squares = np.square(self.centred).sum(axis=1)
-        algorithm = "kd_tree" if rows.shape[1] <= FEW_COLUMNS else "brute"
-        self.proposer = NearestNeighbors(algorithm=algorithm).fit(self.centred)
+        distinct = bank[first[order]]
+        self.columns = np.ascontiguousarray(distinct.T)
+        # small numbers round less; a mean would follow a single huge value
+        self.centre = np.median(distinct.astype(np.float64), axis=0)
+        centred = self._centred_bank()
+        self.squares = np.square(centred).sum(axis=1)
+        few = len(self.columns) <= FEW_COLUMNS
+        self.proposer = None if only_nearest and not few else NearestNeighbors(
+            algorithm="kd_tree" if few else "brute").fit(centred)
+        self.kept = None if only_nearest else centred
 
     def query(self, X: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Distances (rows, k), nearest first, and bank positions (rows, k); k is lowered to the size of the bank."""
@@ -52,11 +59,19 @@ class ExactNeighbours:
             distances[start:start + step], indices[start:start + step] = self._with_copies(squared, distinct, k)
         return distances, indices
 
+    def _centred_bank(self) -> np.ndarray:
+        return np.ascontiguousarray(self.columns.T, np.float64) - self.centre
+
     def _nearest_distinct(self, X: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Squared distances (rows, k) to the nearest distinct rows, and which they are."""
         n_distinct = len(self.counts)
         if len(X) * n_distinct <= CELLS:  # starting the threads of the proposer would take longer
             return self._measure_all(X, k, None)
+        if k == 1 and len(self.columns) > FEW_COLUMNS:
+            return self._nearest_one(X)
+        if self.proposer is None:
+            raise UsageError("this index is asked for the nearest row only", f"it is asked for {k}",
+                             "make it without only_nearest")
         n_candidates = min(k + SPARE, n_distinct)
         centred = X - self.centre
         proposed, candidates = self.proposer.kneighbors(centred, n_candidates)
@@ -73,13 +88,43 @@ class ExactNeighbours:
                 nearest[rows], which[rows] = self._measure_all(X[rows], k, nearest[rows, -1])
         return nearest, which
 
+    def _nearest_one(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As _nearest_distinct for k = 1: an estimate in single precision rules out nearly all rows of the bank."""
+        squared, which = np.full((len(X), 1), np.nan), np.zeros((len(X), 1), np.intp)
+        with np.errstate(over="ignore"):  # what is too large for single precision is measured in double
+            single, squares = self._centred_bank().astype(np.float32), self.squares.astype(np.float32)
+        step = max(1, CELLS // len(self.counts))
+        for start in range(0, len(X), step):
+            rows = slice(start, start + step)
+            centred = X[rows] - self.centre
+            own = np.square(centred).sum(axis=1)
+            with np.errstate(over="ignore", invalid="ignore"):
+                estimate = centred.astype(np.float32) @ single.T  # less |x|^2, the same for the whole bank
+                estimate *= -2
+                estimate += squares
+                least = np.maximum(estimate.min(axis=1) + own, 0)
+                limit = least + self._rounding(centred, least, np.float32)
+                limit += self._rounding(centred, limit, np.float32) - own
+                within = estimate <= limit.astype(np.float32)[:, None]
+                many = ~np.isfinite(limit) | (within.sum(axis=1) > MOST_CANDIDATES)
+            within[many] = False
+            row, candidates = np.divmod(np.flatnonzero(within), within.shape[1])
+            found = _squared_distances(self.columns, X[rows], row, candidates)
+            order = np.lexsort((candidates, found, row))
+            first = order[np.unique(row[order], return_index=True)[1]]
+            squared[start + row[first], 0], which[start + row[first], 0] = found[first], candidates[first]
+            if many.any():
+                hard = start + np.flatnonzero(many)
+                squared[hard], which[hard] = self._measure_all(X[hard], 1, None)
+        return squared, which
+
     def _measure_all(self, X: np.ndarray, k: int, limit: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """As _nearest_distinct, from all rows that the estimate, within its error, cannot rule out.
 
         `limit` (rows,) bounds the k-th squared distance, where that is known.
         """
-        centred = X - self.centre
-        estimate = np.square(centred).sum(axis=1)[:, None] + self.squares - 2 * (centred @ self.centred.T)
+        centred, bank = X - self.centre, self._centred_bank() if self.kept is None else self.kept
+        estimate = np.square(centred).sum(axis=1)[:, None] + self.squares - 2 * (centred @ bank.T)
         if limit is None:
             kth = np.maximum(np.partition(estimate, k - 1, axis=1)[:, k - 1], 0)
             limit = kth + self._rounding(centred, kth)
@@ -91,13 +136,13 @@ class ExactNeighbours:
         take = order[(np.cumsum(counts) - counts)[:, None] + np.arange(k)]
         return squared[take], which[take]
 
-    def _rounding(self, centred: np.ndarray, squared: np.ndarray) -> np.ndarray:
+    def _rounding(self, centred: np.ndarray, squared: np.ndarray, kind: type = np.float64) -> np.ndarray:
         """How far the quick estimate of a squared distance of this size may be off, for each query.
 
         It is off by at most c (|x|^2 + |y|^2) with c = O(columns * eps) (Higham 2002, section 3.1; 8 leaves room for
-        the centring and the root), and |y|^2 <= 2 |x|^2 + 2 |x - y|^2.
+        the centring, the root and the cast), and |y|^2 <= 2 |x|^2 + 2 |x - y|^2.
         """
-        c = 8 * (len(self.columns) + 4) * np.finfo(np.float64).eps
+        c = 8 * (len(self.columns) + 4) * np.finfo(kind).eps
         return 3 * c * (np.square(centred).sum(axis=1) + squared)
 
     def _with_copies(self, squared: np.ndarray, distinct: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from anomaly_cl.errors import AnomalyCLError
+from apps.benchmark.guarantees.command import guarantees
 
 if TYPE_CHECKING:
     from apps.benchmark.results import Job, Result
@@ -23,6 +24,7 @@ AmountColumn = Annotated[str, typer.Option("--amount", metavar="COLUMN", help="H
 FraudColumn = Annotated[str, typer.Option("--fraud", metavar="COLUMN", help="1 = fraud, 0 = genuine.")]
 KindColumn = Annotated[str, typer.Option("--kind", metavar="COLUMN", help="The kind of fraud, 0 = none.")]
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app.add_typer(guarantees, name="guarantees")
 
 
 @app.callback()

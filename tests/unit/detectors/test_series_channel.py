@@ -5,9 +5,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from anomaly_cl.detectors import series_channel
 from anomaly_cl.detectors.series_channel import ChannelScorer, ChannelStretch, WindowHead, window_heads
-from anomaly_cl.detectors.series_heads import VIEWS
+from anomaly_cl.detectors.series_heads import MEDIAN_OF, VIEWS
 from anomaly_cl.detectors.series_training import SeriesTraining, Stretch, parts_of, train_members
 from anomaly_cl.features.windows import WindowPlan
+from anomaly_cl.scoring.cross_surprise import cross_surprise
 from anomaly_cl.scoring.fusion import Surprise
 
 pytestmark = pytest.mark.usefixtures("few_kernels")
@@ -50,9 +51,8 @@ def test_the_surprise_of_a_single_head_equals_the_loops():
         own = slow_own_means(head, NORMAL)
         starts, bank = PLAN.starts(len(NEW)), VIEWS[view](PLAN.cut(NORMAL, PLAN.starts(len(NORMAL))))
         means = slow_means(VIEWS[view](PLAN.cut(NEW, starts)), bank, starts, WINDOW, len(NEW))
-        curve = Surprise().fit(own)
-        assert_allclose(scorer.training_surprise_[0], curve(own), atol=RANK)
-        assert_allclose(scorer.surprise(NEW, ""), curve(means), atol=RANK)
+        assert_allclose(scorer.training_surprise_[0], cross_surprise(own, WINDOW), atol=RANK)
+        assert_allclose(scorer.surprise(NEW, ""), Surprise().fit(own)(means), atol=RANK)
 
 
 def test_heads_are_fused_by_their_weighted_mean(scorer):
@@ -80,14 +80,16 @@ def test_trained_heads_share_a_curve_of_the_parts_that_each_did_not_see(scorer, 
 
 def test_in_training_one_member_speaks_for_all_at_each_step(scorer, members):
     part, total, weight = parts_of([len(NORMAL)], len(members))[0], np.zeros(len(NORMAL)), 0.25
+    spoken = np.zeros(len(NORMAL))
     for head in scorer.heads:
-        said = scorer.curves_[head.curve](slow_own_means(head, NORMAL))
+        own = slow_own_means(head, NORMAL)
         if head.member is None:
-            total += head.weight * said
+            total += head.weight * cross_surprise(own, head.plan.length)
             weight += head.weight
         else:
-            total += 2 * len(members) * said * (part == head.member.part)
-    total += 0.25 * scorer.curves_["point"](series_channel.beside_median(NORMAL))
+            spoken = np.where(part == head.member.part, own, spoken)
+    total += 2 * len(members) * cross_surprise(spoken, WINDOW)
+    total += 0.25 * cross_surprise(series_channel.beside_median(NORMAL), MEDIAN_OF)
     assert_allclose(scorer.training_surprise_[0], total / (weight + 2 * len(members)), atol=RANK)
 
 
