@@ -19,6 +19,7 @@ from anomaly_cl.detectors.series_heads import DOUBLE, POINT, TRAINED, VIEWS
 from anomaly_cl.detectors.series_scorer import SeriesScorer
 from anomaly_cl.detectors.series_table import SeriesSchema, gridded, series_schema
 from anomaly_cl.detectors.series_training import INJECTIONS, SeriesTraining, Stretch
+from anomaly_cl.encoders.windows import KERNELS, WIDTHS
 from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.features.series_grid import GridPlan, fill_short
 from anomaly_cl.pretraining.fit import METHODS
@@ -43,9 +44,12 @@ class SeriesDetector(FittedSeries, BaseEstimator):
 
     entity, time, channels: names of the columns; those of the schema where None (channels: all numbers).
     period: steps of a window, or "auto": what the series repeats itself after.
-    pretraining: "injections" (contrast with injected anomalies), or a name of `pretraining.METHODS` but "neighbours".
+    pretraining: "injections" (contrast with injected anomalies), or a name of `pretraining.METHODS` but "neighbours",
+    which then has `WINDOW_VIEWS` as views; "clip" contrasts the halves of windows.
+    encoder: "kernels" (`KernelResidual`) or "tcn" (`DilatedTCN`); "clip" has one for each half of a window.
     members: encoders, each trained on all but one part of the normal series; 0 for none.
-    training, trainer_options: of pretraining, as of TabularDetector. without: names of heads to leave out.
+    training, trainer_options: of pretraining, as of TabularDetector; `encoder_width` is the width of the part of an
+    encoder that learns, 128 (kernels) or 32 (tcn) without settings. without: names of heads to leave out.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class SeriesDetector(FittedSeries, BaseEstimator):
         without: Sequence[str] = (),
         training: TrainingSettings | None = None,
         trainer_options: Mapping[str, Any] | None = None,
+        encoder: str = KERNELS,
     ):
         self.entity = entity
         self.time = time
@@ -74,6 +79,7 @@ class SeriesDetector(FittedSeries, BaseEstimator):
         self.without = without
         self.training = training
         self.trainer_options = trainer_options
+        self.encoder = encoder
 
     def fit(self, normal: Any, *, where: str | None = None) -> Self:
         """Learn from normal steps: an array (time,) or (time, channels), or a table, frame or path with a time column.
@@ -134,7 +140,7 @@ class SeriesDetector(FittedSeries, BaseEstimator):
             "settings": {"entity": self.entity, "time": self.time,
                          "channels": None if self.channels is None else list(self.channels), "period": self.period,
                          "random_state": self.random_state, "pretraining": self.pretraining, "members": self.members,
-                         "without": list(self.without)},
+                         "without": list(self.without), "encoder": self.encoder},
             "schema": self.series_schema_.base.to_dict(), "step": self.grid_.step_us,
             "longest_gap": self.grid_.longest_gap, "scorer": self.scorer_.to_state(),
             "span_maxima": self.span_maxima_,
@@ -162,6 +168,12 @@ class SeriesDetector(FittedSeries, BaseEstimator):
         if self.pretraining not in known:
             raise UsageError(f"the pretraining of a series is among {known}", f"it is {self.pretraining!r}",
                              "choose one")
+        if self.encoder not in WIDTHS:
+            raise UsageError(f"the encoder of a series is among {list(WIDTHS)}", f"it is {self.encoder!r}",
+                             "choose one")
+        if self.training is not None and (self.training.views == AUTO or self.training.encoder is not None):
+            raise UsageError("the training of a series has a pair of views or none, and no encoder of its own",
+                             f"found {self.training}", "leave views out, and choose the encoder by encoder=")
         if isinstance(self.members, bool) or not isinstance(self.members, int) or self.members < 0:
             raise UsageError("members is a number of encoders, 0 or more", f"it is {self.members!r}", "correct it")
         if unknown := sorted(set(self.without) - {*VIEWS, DOUBLE, POINT, TRAINED}):
@@ -173,7 +185,8 @@ class SeriesDetector(FittedSeries, BaseEstimator):
         if self.period != AUTO and not (whole and int(self.period) >= 2):
             raise UsageError(f"period is {AUTO!r} or a number of steps, 2 or more", f"it is {self.period!r}",
                              "correct it")
-        return SeriesTraining(self.pretraining, self.members, self.training, tuple(self.without))
+        return SeriesTraining(self.pretraining, self.members, self.training, tuple(self.without),
+                              self.encoder)
 
 
 def as_channels(values: Any) -> np.ndarray:

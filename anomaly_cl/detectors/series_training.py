@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from anomaly_cl.detectors.series_heads import centred
 from anomaly_cl.encoders.encoder import Encoder
+from anomaly_cl.encoders.series import WindowEncoder
+from anomaly_cl.encoders.windows import KERNELS, TwoHalves, window_encoder
 from anomaly_cl.features.windows import WindowPlan
-from anomaly_cl.pretraining.fit import contrast_injections, pretrain
+from anomaly_cl.pretraining.clip import CLIP
+from anomaly_cl.pretraining.fit import METHODS, OF_INJECTIONS, contrast_injections, pretrain
 from anomaly_cl.pretraining.injections import InjectionsSettings
 from anomaly_cl.pretraining.settings import TrainingSettings
+from anomaly_cl.pretraining.triplet import Triplet, TripletSettings
+from anomaly_cl.views.windows import WINDOW_VIEWS, InjectedWindow
 
 INJECTIONS = "injections"
 MOST_WINDOWS = 6_000  # to train on, evenly spaced
@@ -32,13 +38,15 @@ class Stretch(NamedTuple):
 class SeriesTraining:
     """How encoders are trained: by `method`, "injections" or one of METHODS, `members` of them (0: none).
 
-    `without` names heads that are left out.
+    encoder: which `window_encoder`; by "clip" there is one for each half of a window. `without` names heads that are
+    left out.
     """
 
     method: str = INJECTIONS
     members: int = 3
     settings: TrainingSettings | None = None
     without: tuple[str, ...] = ()
+    encoder: str = KERNELS
 
 
 class Member(NamedTuple):
@@ -88,11 +96,36 @@ def _trained(
     held_out = windows[moving[np.linspace(0, len(moving) - 1, min(len(moving), HELD_OUT)).astype(int)]]
     if training.method == INJECTIONS:
         own = InjectionsSettings(places, plan.length, kernel_seed=seeds[1])
-        return contrast_injections(windows, held_out, own, seed=seeds[0], settings=training.settings,
+        settings = training.settings
+        if training.encoder != KERNELS:
+            settings = replace(settings or OF_INJECTIONS, encoder=_untrained(windows, training, seeds))
+        return contrast_injections(windows, held_out, own, seed=seeds[0], settings=settings,
                                    trainer_options=trainer_options).encoder
-    settings = training.settings or TrainingSettings()
+    settings = _settings_of_rows(training, _untrained(windows, training, seeds))
     return pretrain(training.method, windows, held_out, np.arange(windows.shape[1]), seed=seeds[0], settings=settings,
                     trainer_options=trainer_options).encoder
+
+
+def _untrained(windows: np.ndarray, training: SeriesTraining, seeds: tuple[int, int]) -> WindowEncoder | TwoHalves:
+    """The encoder of windows (n, width) that training starts from, standardised on them."""
+    hidden = None if training.settings is None else training.settings.encoder_width
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seeds[0])
+        encoder = (TwoHalves(windows.shape[1], training.encoder, hidden, seeds[1])
+                   if METHODS.get(training.method) is CLIP
+                   else window_encoder(training.encoder, windows.shape[1], hidden, seeds[1]))
+    if len(windows):
+        encoder.standardise(torch.from_numpy(windows))
+    return encoder
+
+
+def _settings_of_rows(training: SeriesTraining, encoder: Encoder) -> TrainingSettings:
+    """The settings of a method of METHODS, with what windows have in place of what rows of tables have."""
+    settings = training.settings or TrainingSettings()
+    method = settings.method
+    if method is None and METHODS[training.method] is Triplet:
+        method = TripletSettings(negatives=(InjectedWindow(),))
+    return replace(settings, encoder=encoder, views=settings.views or WINDOW_VIEWS, method=method)
 
 
 def _away_from(part: np.ndarray, gap: int) -> np.ndarray:

@@ -7,7 +7,9 @@ from numpy.testing import assert_array_equal
 import anomaly_cl
 from anomaly_cl.detectors.adapters import benchmark_series_detector
 from anomaly_cl.detectors.series import SeriesDetector
+from anomaly_cl.encoders.series import DilatedTCN
 from anomaly_cl.errors import InputError, UsageError
+from anomaly_cl.pretraining.settings import TrainingSettings
 
 pytestmark = pytest.mark.usefixtures("few_kernels")
 
@@ -220,11 +222,19 @@ def test_the_normal_steps_may_be_picked_by_a_condition():
     assert picked.model_id_ == raw(time="at").fit(frame(NORMAL)).model_id_
 
 
-@pytest.mark.parametrize("method", ["injections", "simclr", "triplet"])
-def test_each_pretraining_trains_its_members(method):
-    detector = SeriesDetector(pretraining=method, members=1, training=QUICK).fit(NORMAL[:200])
-    assert detector.scorer_.members_[0].encoder.last.weight.abs().sum() > 0
-    assert np.isfinite(detector.decision_function(NEW)).all()
+@pytest.mark.parametrize(("method", "encoder", "kind"), [
+    ("injections", "kernels", "KernelResidual"), ("injections", "tcn", "DilatedTCN"),
+    ("simclr", "kernels", "KernelResidual"), ("triplet", "tcn", "DilatedTCN"), ("clip", "tcn", "TwoHalves")])
+def test_each_pretraining_gives_an_encoder_of_the_asked_kind_that_is_kept(method, encoder, kind, tmp_path):
+    detector = SeriesDetector(pretraining=method, encoder=encoder, members=1, training=QUICK).fit(NORMAL[:200])
+    assert type(detector.scorer_.members_[0].encoder).__name__ == kind
+    detector.save(tmp_path / "model")
+    loaded = anomaly_cl.load(tmp_path / "model")
+    assert (loaded.pretraining, loaded.encoder) == (method, encoder)
+    assert type(loaded.scorer_.members_[0].encoder).__name__ == kind
+    scored = detector.decision_function(NEW)
+    assert np.isfinite(scored).all()
+    assert_array_equal(loaded.decision_function(NEW), scored)
 
 
 def test_another_seed_gives_another_detector():
@@ -240,7 +250,9 @@ def test_the_detector_of_benchmarks_is_the_default_one():
     ({"pretraining": "magic"}, "simclr"), ({"pretraining": "neighbours"}, "simclr"), ({"members": -1}, "members"),
     ({"members": True}, "members"), ({"period": 1}, "period"), ({"period": "yearly"}, "period"),
     ({"period": 2.5}, "period"), ({"period": None}, "period"), ({"random_state": -1}, "seed"),
-    ({"without": ("centered",)}, "centered"), ({"without": "level"}, "heads")])
+    ({"without": ("centered",)}, "centered"), ({"without": "level"}, "heads"), ({"encoder": "lstm"}, "tcn"),
+    ({"encoder": None}, "tcn"), ({"training": TrainingSettings(views="auto")}, "views"),
+    ({"training": TrainingSettings(encoder=DilatedTCN(24))}, "encoder=")])
 def test_settings_that_mean_nothing_are_refused(settings, match):
     with pytest.raises(UsageError, match=match):
         SeriesDetector(**settings).fit(NORMAL)
