@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from anomaly_cl.detectors.fitted import FittedDetector, judged, read_rows
 from anomaly_cl.detectors.scored import Scores
+from anomaly_cl.detectors.series_arrays import as_channels
 from anomaly_cl.detectors.series_channel import POOLED
 from anomaly_cl.detectors.series_scorer import OVER_CHANNELS, SeriesScorer, over_channels
 from anomaly_cl.detectors.series_table import (
@@ -82,10 +83,15 @@ class FittedSeries(FittedDetector):
     def decision_function(self, values: Any) -> np.ndarray:
         """Score (time,) float64 of an array (time, channels) or of a table's rows; higher = stranger, in nats.
 
+        A row of a table of whose step nothing can be said has NaN.
+
         Raises InputError if a step of an array cannot be scored, as it lies in a long gap.
         """
         if not isinstance(values, np.ndarray):
-            return self.score(values, "alpha=0.5")["score"].to_numpy()
+            table = read_rows(values, self.series_schema_.base)
+            steps, score = self.steps(table), np.full(table.num_rows, np.nan)
+            score[steps.row_numbers] = over_channels(surprise_matrix(steps.rows, self.series_schema_.channels))
+            return score
         score = self.scorer_.score(fill_short(self._own_channels(values), self.grid_.longest_gap)[0])
         if np.isnan(score).any():
             raise InputError("every step of an array must be covered by a window without long gaps",
@@ -196,15 +202,10 @@ class FittedSeries(FittedDetector):
                 for span in find_spans(alert, score, rules)]
 
     def _step_numbers(self, times: pd.Series) -> np.ndarray:
-        if pd.api.types.is_numeric_dtype(times):
-            since = (times - times.iloc[0]).to_numpy(np.float64)
-        else:
-            since = (times - times.iloc[0]).dt.total_seconds().to_numpy() * 1e6
+        since = (times - times.iloc[0]).dt.total_seconds().to_numpy() * 1e6
         return np.rint(since / self.grid_.step_us).astype(np.int64)
 
     def _own_channels(self, values: np.ndarray) -> np.ndarray:
-        from anomaly_cl.detectors.series import as_channels
-
         channels = as_channels(values)
         if channels.shape[1] != len(self.series_schema_.channels):
             raise UsageError(f"the detector knows {len(self.series_schema_.channels)} channels",
@@ -220,8 +221,8 @@ class FittedSeries(FittedDetector):
             for name, channel in zip(self.series_schema_.channels, channels.T, strict=True)})
 
     def _instant(self, micros: int, table: pa.Table) -> Any:
-        kind = table.schema.field(self.series_schema_.time).type
-        return pa.scalar(micros, pa.timestamp("us", kind.tz)).as_py() if pa.types.is_timestamp(kind) else micros
+        zone = table.schema.field(self.series_schema_.time).type.tz
+        return pa.scalar(micros, pa.timestamp("us", zone)).as_py()
 
 
 class UnjudgedDrift:

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 from anomaly_cl.detectors import artifact
 from anomaly_cl.detectors.fitted import read_rows
 from anomaly_cl.detectors.fitted_series import FittedSeries
+from anomaly_cl.detectors.series_arrays import STEP, array_schema, as_channels
 from anomaly_cl.detectors.series_channel import POOLED
 from anomaly_cl.detectors.series_heads import DOUBLE, POINT, TRAINED, VIEWS
 from anomaly_cl.detectors.series_scorer import SeriesScorer
@@ -24,13 +25,12 @@ from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.features.series_grid import GridPlan, fill_short
 from anomaly_cl.pretraining.fit import METHODS
 from anomaly_cl.pretraining.settings import TrainingSettings
-from anomaly_cl.schema import Column, Kind, Role, Schema
+from anomaly_cl.schema import Schema
 from anomaly_cl.scoring.blocks import block_maxima, cluster_length, one_of_each
 from anomaly_cl.scoring.calibration import Calibration
 from anomaly_cl.table.read import open_rows
 
 KIND = "series"
-STEP = "step"  # the time column of arrays
 AUTO = "auto"
 CALIBRATING = 1  # key of the random stream that picks steps
 
@@ -50,6 +50,9 @@ class SeriesDetector(FittedSeries, BaseEstimator):
     members: encoders, each trained on all but one part of the normal series; 0 for none.
     training, trainer_options: of pretraining, as of TabularDetector; `encoder_width` is the width of the part of an
     encoder that learns, 128 (kernels) or 32 (tcn) without settings. without: names of heads to leave out.
+
+    Fitted attributes beside those of FittedSeries: `cluster_`, how many neighbouring steps are strange together, and
+    `rows_`, what calibrates. `grid_report_` says what became of the rows of a table in `fit`; a loaded model has none.
     """
 
     def __init__(
@@ -90,7 +93,7 @@ class SeriesDetector(FittedSeries, BaseEstimator):
         """
         if isinstance(normal, np.ndarray):
             values = as_channels(normal)
-            self.series_schema_ = _array_schema(values.shape[1])
+            self.series_schema_ = array_schema(values.shape[1])
             self.grid_ = GridPlan(None, STEP, self.series_schema_.channels, 1)
             return self._fit([Stretch(POOLED, fill_short(values, self.grid_.longest_gap)[0])])
         self.series_schema_ = series_schema(self.schema or open_rows(normal).schema, self.entity, self.time,
@@ -160,6 +163,7 @@ class SeriesDetector(FittedSeries, BaseEstimator):
         scores = tables["calibration"]["score"].to_numpy()
         detector.calibration_ = Calibration.from_state({**state["calibration"], "scores": scores})
         detector.span_maxima_, detector.rows_ = np.asarray(state["span_maxima"]), state["rows"]
+        detector.cluster_ = detector.rows_["cluster"]
         detector.model_id_ = state["model_id"]
         return detector
 
@@ -187,22 +191,3 @@ class SeriesDetector(FittedSeries, BaseEstimator):
                              "correct it")
         return SeriesTraining(self.pretraining, self.members, self.training, tuple(self.without),
                               self.encoder)
-
-
-def as_channels(values: Any) -> np.ndarray:
-    """An array (time,) or (time, channels) as float64 (time, channels); infinite values raise InputError."""
-    array = np.asarray(values, np.float64)
-    array = array[:, None] if array.ndim == 1 else array
-    if array.ndim != 2 or not array.shape[1]:
-        raise UsageError("a series has the shape (time,) or (time, channels)", f"found {np.shape(values)}",
-                         "reshape it")
-    if np.isinf(array).any():
-        raise InputError("numbers must be finite or NaN", f"{int(np.isinf(array).sum())} are infinity",
-                         "replace them, by NaN if they mean missing")
-    return array
-
-
-def _array_schema(channels: int) -> SeriesSchema:
-    names = [str(number) for number in range(channels)]
-    time = Column(STEP, Kind.DATETIME, "timestamp[us]", Role.TIME)
-    return SeriesSchema(Schema((time, *(Column(name, Kind.NUMERIC, "double") for name in names))))

@@ -34,6 +34,10 @@ class SeriesSchema:
 
     base: Schema
 
+    def __post_init__(self) -> None:
+        if self.base.only(Role.TIME) is None:
+            raise UsageError("a series has a time", "no column has the role time", "give one, as time=")
+
     @property
     def entity(self) -> str | None:
         held = self.base.with_role(Role.ENTITY)
@@ -41,10 +45,7 @@ class SeriesSchema:
 
     @property
     def time(self) -> str:
-        time = self.base.only(Role.TIME)
-        if time is None:
-            raise UsageError("a series has a time", "no column has the role time", "give one, as time=")
-        return time
+        return str(self.base.only(Role.TIME))
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -92,7 +93,6 @@ def series_schema(
     made = SeriesSchema(Schema(columns))
     if taken := [name for name in made.schema.names if made.schema.names.count(name) > 1]:
         raise InputError("columns are named otherwise than what is made of them", f"found {taken}", "rename them")
-    made.time  # noqa: B018  raises without one
     return made
 
 

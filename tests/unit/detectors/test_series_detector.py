@@ -87,6 +87,15 @@ def test_rows_without_a_score_are_kept_and_no_alert(of_frames):
     assert of_frames.spans(scored)["start"].notna().all()
 
 
+def test_the_plain_scores_of_a_table_are_those_of_its_rows_without_looking_for_reasons(of_frames, monkeypatch):
+    rows = frame(NEW).sample(frac=1, random_state=0)
+    rows.loc[60:60 + WINDOW, ["c0", "c1"]] = np.nan
+    rows["c0"] = rows["c0"].mask((rows.index > 20) & (rows.index < 60))
+    expected = of_frames.score(rows, ALPHA)["score"]
+    monkeypatch.setattr(of_frames, "reasons", None)
+    assert_array_equal(of_frames.decision_function(rows), expected)
+
+
 def test_a_channel_without_readings_leaves_the_others(of_frames):
     rows = frame(NEW).assign(c0=np.nan)
     scored = of_frames.score(rows, ALPHA)
@@ -132,7 +141,7 @@ def test_saved_and_loaded_it_says_the_same(trained, tmp_path):
     pd.testing.assert_frame_equal(loaded.score(rows, ALPHA), scored)
     pd.testing.assert_frame_equal(loaded.spans(scored), trained.spans(scored))
     pd.testing.assert_frame_equal(loaded.embed(rows), trained.embed(rows))
-    assert loaded.model_id_ == trained.model_id_
+    assert (loaded.model_id_, loaded.cluster_) == (trained.model_id_, trained.cluster_)
 
 
 def test_machines_have_their_own_units(of_machines):
