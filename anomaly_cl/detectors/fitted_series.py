@@ -30,6 +30,7 @@ from anomaly_cl.scoring.calibration import risk
 from anomaly_cl.scoring.drift_verdict import LEVEL, DriftVerdict, Verdict
 from anomaly_cl.scoring.policy import Policy
 from anomaly_cl.scoring.spans import SpanRules, find_spans
+from anomaly_cl.table.cells import arrow_type
 from anomaly_cl.table.read import Batch
 
 NOT_JUDGED = "unknown: neighbouring steps are alike, which the test for drift does not allow for"
@@ -63,7 +64,8 @@ class FittedSeries(FittedDetector):
         """One line for each row, in order: time and entity, score, p_value, p_tail, risk, alert, segment, reasons.
 
         `history` are the steps before, read but not scored. A row of whose step nothing can be said, as it lies in a
-        long gap, has no score (NaN) and no alert. Arrays (time, channels) are one series, a step a row.
+        long gap, has no score (NaN) and no alert. Times are instants in the zone of those of training, or wall clocks
+        where these had none. Arrays (time, channels) are one series, a step a row.
         """
         if isinstance(history, np.ndarray):
             history = self._array_table(history)
@@ -215,7 +217,8 @@ class FittedSeries(FittedDetector):
     def _array_table(self, values: np.ndarray, first: int = 0) -> pa.Table:
         """Rows a step apart from step `first` on."""
         channels = self._own_channels(values)
-        time = pa.array((first + np.arange(len(channels))) * self.grid_.step_us, pa.timestamp("us"))
+        kind = arrow_type(self.series_schema_.base[self.series_schema_.time])
+        time = pa.array((first + np.arange(len(channels))) * self.grid_.step_us, kind)
         return pa.table({self.series_schema_.time: time} | {
             name: pa.array(channel, from_pandas=True)
             for name, channel in zip(self.series_schema_.channels, channels.T, strict=True)})

@@ -87,9 +87,10 @@ class SeriesDetector(FittedSeries, BaseEstimator):
     def fit(self, normal: Any, *, where: str | None = None) -> Self:
         """Learn from normal steps: an array (time,) or (time, channels), or a table, frame or path with a time column.
 
-        Steps come in any order and may be missing; see `regular_series`. `where` is an SQL condition that picks the
-        normal ones. Raises InputError for steps that cannot be read, without a regular pace, or too few, and UsageError
-        for a setting out of range.
+        Steps come in any order and may be missing; see `regular_series`. Times with a zone (see `zone_of`) are
+        instants, which a change of clocks leaves a step apart. `where` is an SQL condition that picks the normal ones.
+        Raises InputError for steps that cannot be read, without a regular pace, or too few, and UsageError for a
+        setting out of range.
         """
         if isinstance(normal, np.ndarray):
             values = as_channels(normal)
@@ -97,7 +98,7 @@ class SeriesDetector(FittedSeries, BaseEstimator):
             self.grid_ = GridPlan(None, STEP, self.series_schema_.channels, 1)
             return self._fit([Stretch(POOLED, fill_short(values, self.grid_.longest_gap)[0])])
         self.series_schema_ = series_schema(self.schema or open_rows(normal).schema, self.entity, self.time,
-                                            self.channels)
+                                            self.channels).in_zone_of(normal)
         table = read_rows(normal, self.series_schema_.base, where)
         self.grid_ = self.series_schema_.plan(table)
         grid = gridded(table, self.grid_)

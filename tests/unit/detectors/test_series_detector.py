@@ -211,10 +211,44 @@ def test_times_with_a_zone_come_back_as_they_are(of_frames):
     assert detector.spans(detector.score(rows, ALPHA).assign(alert=True))["steps"].tolist() == [150]
 
 
-@pytest.mark.xfail(strict=True, reason="a table's times are read as the clock on the wall, which jumps")
-def test_a_change_of_clocks_is_no_gap():
-    times = pd.date_range("2026-03-28", periods=400, freq="1h", tz="UTC").tz_convert("Europe/Berlin")
-    assert raw(time="at").fit(frame(NORMAL).assign(at=times)).grid_report_.gaps == 0
+def around_change(day, n, kind):
+    """Hours from a day on, as a clock in Berlin tells them, with their zone or the offset from UTC."""
+    times = pd.Series(pd.date_range(day, periods=n, freq="1h", tz="UTC").tz_convert("Europe/Berlin"))
+    return times if kind == "zone" else times.map(pd.Timestamp.isoformat)
+
+
+@pytest.mark.parametrize("day", ["2026-03-28", "2026-10-24"])
+@pytest.mark.parametrize(("kind", "zone"), [("zone", "Europe/Berlin"), ("offsets", "UTC")])
+def test_a_change_of_clocks_is_no_gap_and_no_step_comes_twice(day, kind, zone, of_arrays, tmp_path):
+    normal = frame(NORMAL).assign(at=around_change(day, len(NORMAL), kind))
+    new = frame(NEW).assign(at=around_change(day, len(NEW), kind))
+    pd.DataFrame.to_parquet(normal, tmp_path / "normal.parquet", index=False)
+    detector = raw(time="at").fit(tmp_path / "normal.parquet")
+    report = detector.grid_report_
+    assert (report.gaps, report.duplicates, report.resampled, report.steps) == (0, 0, 0, len(NORMAL))
+    scored = detector.score(new, ALPHA)
+    assert_array_equal(scored["score"], of_arrays.decision_function(NEW))
+    assert scored["at"].dt.tz_convert("UTC").tolist() == pd.to_datetime(new["at"], utc=True).tolist()
+    assert str(scored["at"].dt.tz) == zone
+    detector.save(tmp_path / "model")
+    loaded = anomaly_cl.load(tmp_path / "model")
+    pd.testing.assert_frame_equal(loaded.score(new, ALPHA), scored)
+    assert loaded.spans(scored.assign(alert=True))["steps"].tolist() == [len(NEW)]
+    assert_array_equal(loaded.decision_function(NEW), scored["score"])
+
+
+def test_a_condition_on_times_with_a_zone_is_about_the_clock_there():
+    times = around_change("2026-03-28", len(NORMAL), "zone")
+    rows = frame(NORMAL).assign(when_=times).drop(columns="at")
+    picked = raw(time="when_").fit(rows, where="when_ >= '2026-03-30 12:00'")
+    assert picked.rows_["read"] == (times.dt.tz_localize(None) >= "2026-03-30 12:00").sum()
+
+
+def test_times_without_a_zone_are_clocks_in_that_of_the_training():
+    detector = raw(time="at").fit(frame(NORMAL).assign(at=around_change("2026-06-01", len(NORMAL), "zone")))
+    rows = frame(NEW, pace="1h")
+    scored = detector.score(rows, ALPHA)
+    assert scored["at"].tolist() == rows["at"].dt.tz_localize("Europe/Berlin").tolist()
 
 
 def test_channels_are_chosen_by_name():
