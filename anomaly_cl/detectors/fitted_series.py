@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from anomaly_cl.detectors.fitted import FittedDetector, judged, read_rows
 from anomaly_cl.detectors.scored import Scores
 from anomaly_cl.detectors.series_arrays import as_channels
-from anomaly_cl.detectors.series_channel import POOLED
+from anomaly_cl.detectors.series_bank import POOLED
 from anomaly_cl.detectors.series_scorer import OVER_CHANNELS, SeriesScorer, over_channels
 from anomaly_cl.detectors.series_table import (
     UNMEASURED,

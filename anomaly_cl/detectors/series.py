@@ -15,7 +15,7 @@ from anomaly_cl.detectors import artifact
 from anomaly_cl.detectors.fitted import read_rows
 from anomaly_cl.detectors.fitted_series import FittedSeries
 from anomaly_cl.detectors.series_arrays import STEP, array_schema, as_channels
-from anomaly_cl.detectors.series_channel import POOLED
+from anomaly_cl.detectors.series_bank import POOLED
 from anomaly_cl.detectors.series_heads import DOUBLE, POINT, TRAINED, VIEWS
 from anomaly_cl.detectors.series_scorer import SeriesScorer
 from anomaly_cl.detectors.series_table import SeriesSchema, gridded, series_schema

@@ -137,18 +137,25 @@ def _away_from(part: np.ndarray, gap: int) -> np.ndarray:
 def _windows(
     stretches: Sequence[Stretch], free: Sequence[np.ndarray], live: np.ndarray, plan: WindowPlan
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Centred windows (n, width) of live channels within free steps, all measured, and their places (n,) in time."""
-    windows, places, offset = [], [], 0
+    """Centred windows (n, width) of live channels within free steps, all measured, and their places (n,) in time.
+
+    At most MOST_WINDOWS, evenly spaced; the others are never cut out.
+    """
+    found, offset = [], 0
     for stretch, steps in zip(stretches, free, strict=True):
         starts = plan.starts(len(steps))
         taken = np.concatenate([[0], np.cumsum(~steps)])
         starts = starts[taken[starts + plan.length] == taken[starts]] if len(starts) else starts
         for channel in np.flatnonzero(live):
-            cut = plan.cut(stretch.values[:, channel], starts)
-            known = ~np.isnan(cut).any(axis=1)
-            windows.append(centred(cut[known]))
-            places.append(offset + starts[known])
+            values = stretch.values[:, channel]
+            found.append((values, plan.measured(values, starts), offset))
             offset += len(steps) + plan.length
-    rows, at = np.concatenate(windows), np.concatenate(places)
-    kept = np.linspace(0, len(rows) - 1, min(len(rows), MOST_WINDOWS)).astype(int)
-    return rows[kept], at[kept]
+    ends = np.cumsum([len(starts) for _, starts, _ in found])
+    kept = np.linspace(0, ends[-1] - 1, min(ends[-1], MOST_WINDOWS)).astype(int)
+    windows, places = [], []
+    parts = np.split(kept, np.searchsorted(kept, ends[:-1]))
+    for (values, starts, offset), part, end in zip(found, parts, ends, strict=True):
+        chosen = starts[part - end + len(starts)]
+        windows.append(centred(plan.cut(values, chosen)))
+        places.append(offset + chosen)
+    return np.concatenate(windows), np.concatenate(places)

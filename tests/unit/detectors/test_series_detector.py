@@ -5,6 +5,7 @@ from made_up_series import PERIOD, QUICK, WINDOW, frame, machines, spike, waves
 from numpy.testing import assert_array_equal
 
 import anomaly_cl
+from anomaly_cl.detectors import series_bank
 from anomaly_cl.detectors.adapters import benchmark_series_detector
 from anomaly_cl.detectors.series import SeriesDetector
 from anomaly_cl.encoders.series import DilatedTCN
@@ -336,6 +337,18 @@ def test_an_array_with_a_long_gap_or_too_short_has_no_plain_scores(of_arrays):
         with pytest.raises(InputError, match="gaps"):
             of_arrays.decision_function(values)
     assert of_arrays.decision_function(NEW[:0]).shape == (0,)
+
+
+def test_a_long_series_is_calibrated_by_evenly_spread_pieces_with_full_scores(monkeypatch):
+    monkeypatch.setattr(series_bank, "BANK_WINDOWS", 200)
+    monkeypatch.setattr(series_bank, "JUDGED_WINDOWS", 2_000)
+    detector = raw().fit(waves(6_000))
+    known = np.isfinite(detector.scorer_.training_scores_[0])
+    assert 1_000 < known.sum() < 2_000
+    assert known[:200].any()
+    assert known[-1_000:].any()
+    alerts = np.mean([detector.score(waves(700, seed), "alpha=0.05")["alert"].mean() for seed in range(10, 13)])
+    assert 0.01 < alerts < 0.12
 
 
 def test_scores_of_normal_steps_are_alerted_at_about_the_rate():
