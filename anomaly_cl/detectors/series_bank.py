@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ POOLED = ""  # the bank for entities that training did not see, or saw too littl
 CHUNK_WINDOWS = 8_192  # measured at once: what bounds the memory
 BANK_WINDOWS = 4_000
 JUDGED_WINDOWS = 16_000  # of training that are measured in all; for each entity as many as its bank at least
+OVERLAPS = 10  # of them that cover a step, if it has more: their mean is that of all, but for its spread by 2 or 3 %
 PIECE = 8  # lengths of a window: what is judged in one piece of a long series
 FAR = 1 << 40  # between the places of different series
 
@@ -67,11 +69,10 @@ def judged_steps(measured: Sequence[tuple[str, np.ndarray]], plan: WindowPlan) -
     """Which steps of normal stretches are to be compared with other windows, (steps,) bool each.
 
     `measured` has for each stretch its entity and which of its steps are measured. All steps are judged of an entity
-    with few windows; of a long one pieces of several windows' length, evenly spread over what is measured. Within a
-    piece every window that covers a step is measured, as it is when a score is asked for.
+    with few windows; of a long one pieces of several windows' length, evenly spread over what is measured.
     """
     names = list(dict.fromkeys(entity for entity, _ in measured))
-    most = max(JUDGED_WINDOWS // max(len(names), 1), BANK_WINDOWS) * plan.stride
+    most = max(JUDGED_WINDOWS // max(len(names), 1), BANK_WINDOWS) * _judging(plan).stride
     piece = PIECE * plan.length
     judged = [np.ones(len(steps), bool) for _, steps in measured]
     for name in names:
@@ -95,8 +96,8 @@ def own_means(
     """Mean distance (steps,) of each stretch's steps to windows that do not overlap theirs, in the entity's own bank if
     it has one, else in the pooled one. `rows` are what distances are measured between.
 
-    NaN where nothing is measured. A bank that holds all windows speaks for all steps; of a longer series only the
-    windows that cover `wanted` steps (steps,) are measured, beside the bank.
+    NaN where nothing is measured. A bank that holds all windows speaks for all steps; of a longer series only windows
+    that cover `wanted` steps (steps,) are measured, beside the bank, about OVERLAPS for each.
     """
     means = [np.full(len(stretch.values), np.nan) for stretch in stretches]
     for name, bank in banks.items():
@@ -117,13 +118,18 @@ def own_means(
     return means
 
 
+def _judging(plan: WindowPlan) -> WindowPlan:
+    """The plan of the windows of a long series that are measured beside its bank."""
+    return replace(plan, stride=plan.stride * max(1, plan.length // (OVERLAPS * plan.stride)))
+
+
 def _covering(
     plan: WindowPlan, stretches: Sequence[ChannelStretch], numbers: Sequence[int], wanted: Sequence[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Stretch and first step (n,) of the measured windows that cover a wanted step of these stretches."""
     found = []
     for i in numbers:
-        starts = plan.starts(len(wanted[i]))
+        starts = _judging(plan).starts(len(wanted[i]))
         so_far = np.concatenate([[0], np.cumsum(wanted[i])])
         starts = starts[so_far[starts + plan.length] > so_far[starts]]
         found.append(plan.measured(stretches[i].values, starts))

@@ -29,12 +29,12 @@ def small(monkeypatch):
     monkeypatch.setattr(series_bank, "CHUNK_WINDOWS", 13)
 
 
-def slow_means(stretches, bank, wanted):
+def slow_means(stretches, bank, wanted, plan=PLAN):
     """Mean over the measured windows that cover a wanted step of the distance to the nearest of the bank elsewhere."""
     found = []
     for number, (stretch, asked) in enumerate(zip(stretches, wanted, strict=True)):
-        starts = PLAN.starts(len(stretch.values))
-        windows = PLAN.cut(stretch.values, starts)
+        starts = plan.starts(len(stretch.values))
+        windows = plan.cut(stretch.values, starts)
         means = np.full(len(stretch.values), np.nan)
         for step in np.flatnonzero(asked):
             distances = []
@@ -52,15 +52,17 @@ def slow_means(stretches, bank, wanted):
     [ChannelStretch("", holed(LONG))],
     [ChannelStretch("a", LONG[:300]), ChannelStretch("b", holed(LONG[:260])), ChannelStretch("a", LONG[300:])],
 ])
-def test_steps_of_a_thinned_series_are_measured_beside_its_bank_as_by_the_loop(small, stretches):
-    banks = chosen_banks(PLAN, stretches)
+@pytest.mark.parametrize(("stride", "judging"), [(3, 3), (1, 2)])  # of a window's 24 steps, about ten are judged
+def test_steps_of_a_thinned_series_are_measured_beside_its_bank_as_by_the_loop(small, stretches, stride, judging):
+    plan = WindowPlan(WINDOW, stride)
+    banks = chosen_banks(plan, stretches)
     measured = [(stretch.entity, ~np.isnan(stretch.values)) for stretch in stretches]
-    wanted = judged_steps(measured, PLAN)
-    found = own_means(PLAN, centred, banks, stretches, wanted)
+    wanted = judged_steps(measured, plan)
+    found = own_means(plan, centred, banks, stretches, wanted)
     for name in {stretch.entity for stretch in stretches}:
         bank = banks.get(name, banks[""])
         assert not bank.whole
-        expected = slow_means(stretches, bank, wanted)
+        expected = slow_means(stretches, bank, wanted, WindowPlan(WINDOW, judging))
         for stretch, mine, slow in zip(stretches, found, expected, strict=True):
             if stretch.entity == name:
                 assert_allclose(mine, slow, rtol=1e-5, atol=1e-6)
