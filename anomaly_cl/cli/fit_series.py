@@ -50,7 +50,7 @@ def fit_series(
 
     if settings.get("pretraining") == UNTRAINED:
         settings = {name: value for name, value in settings.items() if name != "pretraining"} | {"members": 0}
-    series = series_schema(schema, None, None, channels)
+    series = series_schema(schema, None, None, channels).in_zone_of(inputs)
     detector = SeriesDetector(channels=channels, schema=series.base, **settings)
     rejects_file = out.with_name(out.name + ".rejects.parquet")
     with rejecting_rows(inputs, series_file_schema(series), rejects_file, where=where) as stream:

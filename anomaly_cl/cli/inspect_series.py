@@ -28,7 +28,7 @@ def trained_facts(detector: SeriesDetector) -> dict[str, Any]:
 
 def channel_facts(detector: SeriesDetector) -> dict[str, dict[str, Any]]:
     """What is typical of each channel: centre and spread, of the median entity where there are several."""
-    from anomaly_cl.detectors.series_channel import POOLED
+    from anomaly_cl.detectors.series_bank import POOLED
 
     scorer = detector.scorer_
     return {name: {"typical": float(scorer.centres_[POOLED][j]), "spread": float(scorer.spreads_[POOLED][j]),

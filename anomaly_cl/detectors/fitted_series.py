@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from anomaly_cl.detectors.fitted import FittedDetector, judged, read_rows
 from anomaly_cl.detectors.scored import Scores
-from anomaly_cl.detectors.series_channel import POOLED
+from anomaly_cl.detectors.series_arrays import as_channels
+from anomaly_cl.detectors.series_bank import POOLED
 from anomaly_cl.detectors.series_scorer import OVER_CHANNELS, SeriesScorer, over_channels
 from anomaly_cl.detectors.series_table import (
     UNMEASURED,
@@ -29,6 +30,7 @@ from anomaly_cl.scoring.calibration import risk
 from anomaly_cl.scoring.drift_verdict import LEVEL, DriftVerdict, Verdict
 from anomaly_cl.scoring.policy import Policy
 from anomaly_cl.scoring.spans import SpanRules, find_spans
+from anomaly_cl.table.cells import arrow_type
 from anomaly_cl.table.read import Batch
 
 NOT_JUDGED = "unknown: neighbouring steps are alike, which the test for drift does not allow for"
@@ -62,7 +64,8 @@ class FittedSeries(FittedDetector):
         """One line for each row, in order: time and entity, score, p_value, p_tail, risk, alert, segment, reasons.
 
         `history` are the steps before, read but not scored. A row of whose step nothing can be said, as it lies in a
-        long gap, has no score (NaN) and no alert. Arrays (time, channels) are one series, a step a row.
+        long gap, has no score (NaN) and no alert. Times are instants in the zone of those of training, or wall clocks
+        where these had none. Arrays (time, channels) are one series, a step a row.
         """
         if isinstance(history, np.ndarray):
             history = self._array_table(history)
@@ -82,10 +85,15 @@ class FittedSeries(FittedDetector):
     def decision_function(self, values: Any) -> np.ndarray:
         """Score (time,) float64 of an array (time, channels) or of a table's rows; higher = stranger, in nats.
 
+        A row of a table of whose step nothing can be said has NaN.
+
         Raises InputError if a step of an array cannot be scored, as it lies in a long gap.
         """
         if not isinstance(values, np.ndarray):
-            return self.score(values, "alpha=0.5")["score"].to_numpy()
+            table = read_rows(values, self.series_schema_.base)
+            steps, score = self.steps(table), np.full(table.num_rows, np.nan)
+            score[steps.row_numbers] = over_channels(surprise_matrix(steps.rows, self.series_schema_.channels))
+            return score
         score = self.scorer_.score(fill_short(self._own_channels(values), self.grid_.longest_gap)[0])
         if np.isnan(score).any():
             raise InputError("every step of an array must be covered by a window without long gaps",
@@ -196,15 +204,10 @@ class FittedSeries(FittedDetector):
                 for span in find_spans(alert, score, rules)]
 
     def _step_numbers(self, times: pd.Series) -> np.ndarray:
-        if pd.api.types.is_numeric_dtype(times):
-            since = (times - times.iloc[0]).to_numpy(np.float64)
-        else:
-            since = (times - times.iloc[0]).dt.total_seconds().to_numpy() * 1e6
+        since = (times - times.iloc[0]).dt.total_seconds().to_numpy() * 1e6
         return np.rint(since / self.grid_.step_us).astype(np.int64)
 
     def _own_channels(self, values: np.ndarray) -> np.ndarray:
-        from anomaly_cl.detectors.series import as_channels
-
         channels = as_channels(values)
         if channels.shape[1] != len(self.series_schema_.channels):
             raise UsageError(f"the detector knows {len(self.series_schema_.channels)} channels",
@@ -214,14 +217,15 @@ class FittedSeries(FittedDetector):
     def _array_table(self, values: np.ndarray, first: int = 0) -> pa.Table:
         """Rows a step apart from step `first` on."""
         channels = self._own_channels(values)
-        time = pa.array((first + np.arange(len(channels))) * self.grid_.step_us, pa.timestamp("us"))
+        kind = arrow_type(self.series_schema_.base[self.series_schema_.time])
+        time = pa.array((first + np.arange(len(channels))) * self.grid_.step_us, kind)
         return pa.table({self.series_schema_.time: time} | {
             name: pa.array(channel, from_pandas=True)
             for name, channel in zip(self.series_schema_.channels, channels.T, strict=True)})
 
     def _instant(self, micros: int, table: pa.Table) -> Any:
-        kind = table.schema.field(self.series_schema_.time).type
-        return pa.scalar(micros, pa.timestamp("us", kind.tz)).as_py() if pa.types.is_timestamp(kind) else micros
+        zone = table.schema.field(self.series_schema_.time).type.tz
+        return pa.scalar(micros, pa.timestamp("us", zone)).as_py()
 
 
 class UnjudgedDrift:

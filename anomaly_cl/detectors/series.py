@@ -14,22 +14,23 @@ from sklearn.base import BaseEstimator
 from anomaly_cl.detectors import artifact
 from anomaly_cl.detectors.fitted import read_rows
 from anomaly_cl.detectors.fitted_series import FittedSeries
-from anomaly_cl.detectors.series_channel import POOLED
+from anomaly_cl.detectors.series_arrays import STEP, array_schema, as_channels
+from anomaly_cl.detectors.series_bank import POOLED
 from anomaly_cl.detectors.series_heads import DOUBLE, POINT, TRAINED, VIEWS
 from anomaly_cl.detectors.series_scorer import SeriesScorer
 from anomaly_cl.detectors.series_table import SeriesSchema, gridded, series_schema
 from anomaly_cl.detectors.series_training import INJECTIONS, SeriesTraining, Stretch
+from anomaly_cl.encoders.windows import KERNELS, WIDTHS
 from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.features.series_grid import GridPlan, fill_short
 from anomaly_cl.pretraining.fit import METHODS
 from anomaly_cl.pretraining.settings import TrainingSettings
-from anomaly_cl.schema import Column, Kind, Role, Schema
+from anomaly_cl.schema import Schema
 from anomaly_cl.scoring.blocks import block_maxima, cluster_length, one_of_each
 from anomaly_cl.scoring.calibration import Calibration
 from anomaly_cl.table.read import open_rows
 
 KIND = "series"
-STEP = "step"  # the time column of arrays
 AUTO = "auto"
 HIGH = 0.99  # quantile above which scores are alerted by the default policy: how many of these come together counts
 CALIBRATING = 1  # key of the random stream that picks steps
@@ -44,9 +45,15 @@ class SeriesDetector(FittedSeries, BaseEstimator):
 
     entity, time, channels: names of the columns; those of the schema where None (channels: all numbers).
     period: steps of a window, or "auto": what the series repeats itself after.
-    pretraining: "injections" (contrast with injected anomalies), or a name of `pretraining.METHODS` but "neighbours".
+    pretraining: "injections" (contrast with injected anomalies), or a name of `pretraining.METHODS` but "neighbours",
+    which then has `WINDOW_VIEWS` as views; "clip" contrasts the halves of windows.
+    encoder: "kernels" (`KernelResidual`) or "tcn" (`DilatedTCN`); "clip" has one for each half of a window.
     members: encoders, each trained on all but one part of the normal series; 0 for none.
-    training, trainer_options: of pretraining, as of TabularDetector. without: names of heads to leave out.
+    training, trainer_options: of pretraining, as of TabularDetector; `encoder_width` is the width of the part of an
+    encoder that learns, 128 (kernels) or 32 (tcn) without settings. without: names of heads to leave out.
+
+    Fitted attributes beside those of FittedSeries: `cluster_`, how many neighbouring steps are strange together, and
+    `rows_`, what calibrates. `grid_report_` says what became of the rows of a table in `fit`; a loaded model has none.
     """
 
     def __init__(
@@ -63,6 +70,7 @@ class SeriesDetector(FittedSeries, BaseEstimator):
         without: Sequence[str] = (),
         training: TrainingSettings | None = None,
         trainer_options: Mapping[str, Any] | None = None,
+        encoder: str = KERNELS,
     ):
         self.entity = entity
         self.time = time
@@ -75,21 +83,23 @@ class SeriesDetector(FittedSeries, BaseEstimator):
         self.without = without
         self.training = training
         self.trainer_options = trainer_options
+        self.encoder = encoder
 
     def fit(self, normal: Any, *, where: str | None = None) -> Self:
         """Learn from normal steps: an array (time,) or (time, channels), or a table, frame or path with a time column.
 
-        Steps come in any order and may be missing; see `regular_series`. `where` is an SQL condition that picks the
-        normal ones. Raises InputError for steps that cannot be read, without a regular pace, or too few, and UsageError
-        for a setting out of range.
+        Steps come in any order and may be missing; see `regular_series`. Times with a zone (see `zone_of`) are
+        instants, which a change of clocks leaves a step apart. `where` is an SQL condition that picks the normal ones.
+        Raises InputError for steps that cannot be read, without a regular pace, or too few, and UsageError for a
+        setting out of range.
         """
         if isinstance(normal, np.ndarray):
             values = as_channels(normal)
-            self.series_schema_ = _array_schema(values.shape[1])
+            self.series_schema_ = array_schema(values.shape[1])
             self.grid_ = GridPlan(None, STEP, self.series_schema_.channels, 1)
             return self._fit([Stretch(POOLED, fill_short(values, self.grid_.longest_gap)[0])])
         self.series_schema_ = series_schema(self.schema or open_rows(normal).schema, self.entity, self.time,
-                                            self.channels)
+                                            self.channels).in_zone_of(normal)
         table = read_rows(normal, self.series_schema_.base, where)
         self.grid_ = self.series_schema_.plan(table)
         grid = gridded(table, self.grid_)
@@ -136,7 +146,7 @@ class SeriesDetector(FittedSeries, BaseEstimator):
             "settings": {"entity": self.entity, "time": self.time,
                          "channels": None if self.channels is None else list(self.channels), "period": self.period,
                          "random_state": self.random_state, "pretraining": self.pretraining, "members": self.members,
-                         "without": list(self.without)},
+                         "without": list(self.without), "encoder": self.encoder},
             "schema": self.series_schema_.base.to_dict(), "step": self.grid_.step_us,
             "longest_gap": self.grid_.longest_gap, "scorer": self.scorer_.to_state(),
             "span_maxima": self.span_maxima_,
@@ -156,6 +166,7 @@ class SeriesDetector(FittedSeries, BaseEstimator):
         scores = tables["calibration"]["score"].to_numpy()
         detector.calibration_ = Calibration.from_state({**state["calibration"], "scores": scores})
         detector.span_maxima_, detector.rows_ = np.asarray(state["span_maxima"]), state["rows"]
+        detector.cluster_ = detector.rows_["cluster"]
         detector.model_id_ = state["model_id"]
         return detector
 
@@ -164,6 +175,12 @@ class SeriesDetector(FittedSeries, BaseEstimator):
         if self.pretraining not in known:
             raise UsageError(f"the pretraining of a series is among {known}", f"it is {self.pretraining!r}",
                              "choose one")
+        if self.encoder not in WIDTHS:
+            raise UsageError(f"the encoder of a series is among {list(WIDTHS)}", f"it is {self.encoder!r}",
+                             "choose one")
+        if self.training is not None and (self.training.views == AUTO or self.training.encoder is not None):
+            raise UsageError("the training of a series has a pair of views or none, and no encoder of its own",
+                             f"found {self.training}", "leave views out, and choose the encoder by encoder=")
         if isinstance(self.members, bool) or not isinstance(self.members, int) or self.members < 0:
             raise UsageError("members is a number of encoders, 0 or more", f"it is {self.members!r}", "correct it")
         if unknown := sorted(set(self.without) - {*VIEWS, DOUBLE, POINT, TRAINED}):
@@ -175,23 +192,5 @@ class SeriesDetector(FittedSeries, BaseEstimator):
         if self.period != AUTO and not (whole and int(self.period) >= 2):
             raise UsageError(f"period is {AUTO!r} or a number of steps, 2 or more", f"it is {self.period!r}",
                              "correct it")
-        return SeriesTraining(self.pretraining, self.members, self.training, tuple(self.without))
-
-
-def as_channels(values: Any) -> np.ndarray:
-    """An array (time,) or (time, channels) as float64 (time, channels); infinite values raise InputError."""
-    array = np.asarray(values, np.float64)
-    array = array[:, None] if array.ndim == 1 else array
-    if array.ndim != 2 or not array.shape[1]:
-        raise UsageError("a series has the shape (time,) or (time, channels)", f"found {np.shape(values)}",
-                         "reshape it")
-    if np.isinf(array).any():
-        raise InputError("numbers must be finite or NaN", f"{int(np.isinf(array).sum())} are infinity",
-                         "replace them, by NaN if they mean missing")
-    return array
-
-
-def _array_schema(channels: int) -> SeriesSchema:
-    names = [str(number) for number in range(channels)]
-    time = Column(STEP, Kind.DATETIME, "timestamp[us]", Role.TIME)
-    return SeriesSchema(Schema((time, *(Column(name, Kind.NUMERIC, "double") for name in names))))
+        return SeriesTraining(self.pretraining, self.members, self.training, tuple(self.without),
+                              self.encoder)

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 
+from anomaly_cl.detectors.series_bank import (
+    CHUNK_WINDOWS,
+    POOLED,
+    Bank,
+    ChannelStretch,
+    chosen_banks,
+    own_means,
+)
 from anomaly_cl.detectors.series_heads import DOUBLE, MEDIAN_OF, POINT, TRAINED, VIEWS, WEIGHTS, beside_median, centred
 from anomaly_cl.detectors.series_training import Member, parts_of
 from anomaly_cl.encoders.embed import embed
@@ -15,19 +23,6 @@ from anomaly_cl.features.windows import WindowPlan, distinct, step_means
 from anomaly_cl.scoring.cross_surprise import cross_surprise
 from anomaly_cl.scoring.fusion import Surprise
 from anomaly_cl.scoring.neighbours import ExactNeighbours
-from anomaly_cl.scoring.window_distances import all_apart, nearest_apart
-
-POOLED = ""  # the bank for entities that training did not see, or saw too little of
-CHUNK_WINDOWS = 8_192  # measured at once: what bounds the memory
-BANK_WINDOWS = 4_000
-FAR = 1 << 40  # between the places of different series
-
-
-class ChannelStretch(NamedTuple):
-    """Values (steps,) of one channel of one entity; NaN where not measured."""
-
-    entity: str
-    values: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -81,12 +76,15 @@ class ChannelScorer:
     def __init__(self, heads: Sequence[WindowHead], point: bool = True):
         self.heads, self.point = list(heads), point
 
-    def fit(self, stretches: Sequence[ChannelStretch]) -> Self:
+    def fit(self, stretches: Sequence[ChannelStretch], judged: Sequence[np.ndarray] | None = None) -> Self:
         """Learn from normal stretches. `training_surprise_` has for each of them the surprise (steps,) of its steps,
         each measured without the windows near it, by encoders that did not see its part and curves of steps not near.
+
+        `judged` says of which steps, (steps,) bool each: of all, if it is not given. Of the others it is NaN.
         """
+        judged = [np.ones(len(stretch.values), bool) for stretch in stretches] if judged is None else judged
         self.curves_: dict[str, Surprise] = {}
-        chosen = {plan: _chosen(plan, stretches) for plan in dict.fromkeys(head.plan for head in self.heads)}
+        chosen = {plan: chosen_banks(plan, stretches) for plan in dict.fromkeys(head.plan for head in self.heads)}
         self.banks_ = {plan.length: {name: bank.windows for name, bank in banks.items()}
                        for plan, banks in chosen.items()}
         members = sum(head.member is not None for head in self.heads)
@@ -95,7 +93,7 @@ class ChannelScorer:
         weight = [np.zeros(len(stretch.values)) for stretch in stretches]
         own: dict[str, list[np.ndarray]] = {}
         for head in self.heads:
-            means = _own_means(head, chosen[head.plan], stretches)
+            means = _judged_means(head, chosen[head.plan], stretches, judged, parts)
             if head.member is not None:
                 means = _of_part(head.member.part, means, parts, own.get(head.curve))
             own[head.curve] = means
@@ -174,41 +172,6 @@ class ChannelScorer:
         return step_means(distances, starts, head.plan.length, len(values))
 
 
-class _Bank(NamedTuple):
-    """Normal windows (n, width), and of each the stretch and the first step within it, (n,)."""
-
-    windows: np.ndarray
-    stretch: np.ndarray
-    starts: np.ndarray
-
-    @property
-    def places(self) -> np.ndarray:
-        return self.stretch * FAR + self.starts
-
-
-def _chosen(plan: WindowPlan, stretches: Sequence[ChannelStretch]) -> dict[str, _Bank]:
-    """The banks by entity, evenly spread over its windows that are measured throughout, and one of all entities.
-
-    Left out are entities whose windows all overlap.
-    """
-    found = []
-    for number, stretch in enumerate(stretches):
-        starts = plan.starts(len(stretch.values))
-        windows = plan.cut(stretch.values, starts)
-        known = ~np.isnan(windows).any(axis=1)
-        found.append(_Bank(windows[known], np.full(known.sum(), number), starts[known]))
-    names = sorted({stretch.entity for stretch in stretches})
-    banks = {}
-    for name in [*(names if len(names) > 1 else []), POOLED]:
-        parts = [bank for bank, stretch in zip(found, stretches, strict=True) if name in (stretch.entity, POOLED)]
-        whole = _Bank(*(np.concatenate(each) for each in zip(*parts, strict=True)))
-        kept = np.linspace(0, len(whole.starts) - 1, min(len(whole.starts), BANK_WINDOWS)).astype(int)
-        bank = _Bank(*(each[kept] for each in whole))
-        if all_apart(bank.places, plan.length):
-            banks[name] = bank
-    return banks
-
-
 def _of_part(
     part: int, means: Sequence[np.ndarray], parts: Sequence[np.ndarray], others: Sequence[np.ndarray] | None
 ) -> list[np.ndarray]:
@@ -224,16 +187,15 @@ def _of_part(
     return [np.where(np.isnan(other), mean, other) for mean, other in zip(means, elsewhere, strict=True)]
 
 
-def _own_means(
-    head: WindowHead, banks: Mapping[str, _Bank], stretches: Sequence[ChannelStretch]
+def _judged_means(
+    head: WindowHead, banks: Mapping[str, Bank], stretches: Sequence[ChannelStretch], judged: Sequence[np.ndarray],
+    parts: Sequence[np.ndarray],
 ) -> list[np.ndarray]:
-    """Mean distance (steps,) of each stretch's steps to other windows; an entity's own bank speaks before the pooled.
+    """`own_means` of a head at judged steps; of a thinned series a member is asked about its part alone, if it can be.
     """
-    means = [np.full(len(stretch.values), np.nan) for stretch in stretches]
-    for bank in banks.values():
-        own = nearest_apart(head.rows(bank.windows), bank.places, head.plan.length)
-        for number in np.unique(bank.stretch):
-            mine = bank.stretch == number
-            found = step_means(own[mine], bank.starts[mine], head.plan.length, len(means[number]))
-            means[number] = np.where(np.isnan(means[number]), found, means[number])
-    return means
+    mine = judged if head.member is None else [steps & (part == head.member.part)
+                                               for steps, part in zip(judged, parts, strict=True)]
+    means = own_means(head.plan, head.rows, banks, stretches, mine)
+    if head.member is not None and not any(np.isfinite(mean).any() for mean in means):
+        means = own_means(head.plan, head.rows, banks, stretches, judged)
+    return [np.where(steps, mean, np.nan) for steps, mean in zip(judged, means, strict=True)]

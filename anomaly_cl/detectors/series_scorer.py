@@ -7,7 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from anomaly_cl.detectors.series_channel import POOLED, ChannelScorer, ChannelStretch, window_heads
+from anomaly_cl.detectors.series_bank import POOLED, ChannelStretch, judged_steps
+from anomaly_cl.detectors.series_channel import ChannelScorer, window_heads
 from anomaly_cl.detectors.series_heads import centred
 from anomaly_cl.detectors.series_training import Member, SeriesTraining, Stretch, train_members
 from anomaly_cl.encoders.embed import embed
@@ -36,7 +37,8 @@ class SeriesScorer:
         """Learn from normal stretches in their own units, the values (steps, channels) finite or NaN.
 
         `period` None is looked for. `training_scores_` are the scores (steps,) of the stretches, as `score` gives them
-        to steps that the model did not learn from. Raises InputError if they are too short for two windows.
+        to steps that the model did not learn from; NaN where none can be said, or none is needed in a very long series.
+        Raises InputError if they are too short for two windows.
         """
         self._learn_units(stretches)
         moved = [Stretch(each.entity, self.scaled(each.values, each.entity)) for each in stretches]
@@ -45,11 +47,12 @@ class SeriesScorer:
         longest = max(len(each.values) for each in stretches)
         self.double_ = _plan(2 * length) if longest >= 2 * LEAST_WINDOWS * length else None
         self.members_ = train_members(moved, self.live_, self.plan_, training, seed, trainer_options or {})
+        judged = judged_steps([(each.entity, ~np.isnan(each.values).all(axis=1)) for each in moved], self.plan_)
         self.channels_ = []
         for channel, live in enumerate(self.live_):
             heads = window_heads(self.plan_, self.double_, self.members_ if live else [], training.without)
             parts = [ChannelStretch(each.entity, each.values[:, channel]) for each in moved]
-            self.channels_.append(ChannelScorer(heads, "point" not in training.without).fit(parts))
+            self.channels_.append(ChannelScorer(heads, "point" not in training.without).fit(parts, judged))
         self.training_scores_ = [
             over_channels(np.stack(columns, axis=1))
             for columns in zip(*(scorer.training_surprise_ for scorer in self.channels_), strict=True)

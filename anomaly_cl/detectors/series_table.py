@@ -14,6 +14,7 @@ from anomaly_cl.detectors.series_training import Stretch
 from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.features.series_grid import GridPlan, GridReport, RegularSeries, fill_short, plan_grid, regular_series
 from anomaly_cl.schema import Column, Kind, Role, Schema
+from anomaly_cl.table.zones import zone_of
 
 SURPRISE = "surprise of "  # opens the names of what a scorer says of a channel
 USUAL = "usual "  # opens the names of what a channel usually shows
@@ -34,6 +35,10 @@ class SeriesSchema:
 
     base: Schema
 
+    def __post_init__(self) -> None:
+        if self.base.only(Role.TIME) is None:
+            raise UsageError("a series has a time", "no column has the role time", "give one, as time=")
+
     @property
     def entity(self) -> str | None:
         held = self.base.with_role(Role.ENTITY)
@@ -41,10 +46,7 @@ class SeriesSchema:
 
     @property
     def time(self) -> str:
-        time = self.base.only(Role.TIME)
-        if time is None:
-            raise UsageError("a series has a time", "no column has the role time", "give one, as time=")
-        return time
+        return str(self.base.only(Role.TIME))
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -57,6 +59,15 @@ class SeriesSchema:
                 for name in self.channels]
         return Schema((*(replace(column, role=Role.IGNORE) if column.role is Role.FEATURE else column
                          for column in self.base.columns), *made))
+
+    def in_zone_of(self, source: Any) -> SeriesSchema:
+        """The same with times read as instants, if those of the source have a zone; see `zone_of`."""
+        zone = zone_of(source, self.time)
+        if zone is None:
+            return self
+        return SeriesSchema(Schema(tuple(
+            replace(column, type=str(pa.timestamp("us", zone))) if column.role is Role.TIME else column
+            for column in self.base.columns)))
 
     def plan(self, table: pa.Table) -> GridPlan:
         """The grid that normal rows suggest; see `plan_grid`."""
@@ -92,7 +103,6 @@ def series_schema(
     made = SeriesSchema(Schema(columns))
     if taken := [name for name in made.schema.names if made.schema.names.count(name) > 1]:
         raise InputError("columns are named otherwise than what is made of them", f"found {taken}", "rename them")
-    made.time  # noqa: B018  raises without one
     return made
 
 

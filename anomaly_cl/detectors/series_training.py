@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from anomaly_cl.detectors.series_heads import centred
 from anomaly_cl.encoders.encoder import Encoder
+from anomaly_cl.encoders.series import WindowEncoder
+from anomaly_cl.encoders.windows import KERNELS, TwoHalves, window_encoder
 from anomaly_cl.features.windows import WindowPlan
-from anomaly_cl.pretraining.fit import contrast_injections, pretrain
+from anomaly_cl.pretraining.clip import CLIP
+from anomaly_cl.pretraining.fit import METHODS, OF_INJECTIONS, contrast_injections, pretrain
 from anomaly_cl.pretraining.injections import InjectionsSettings
 from anomaly_cl.pretraining.settings import TrainingSettings
+from anomaly_cl.pretraining.triplet import Triplet, TripletSettings
+from anomaly_cl.views.windows import WINDOW_VIEWS, InjectedWindow
 
 INJECTIONS = "injections"
 MOST_WINDOWS = 6_000  # to train on, evenly spaced
@@ -32,13 +38,15 @@ class Stretch(NamedTuple):
 class SeriesTraining:
     """How encoders are trained: by `method`, "injections" or one of METHODS, `members` of them (0: none).
 
-    `without` names heads that are left out.
+    encoder: which `window_encoder`; by "clip" there is one for each half of a window. `without` names heads that are
+    left out.
     """
 
     method: str = INJECTIONS
     members: int = 3
     settings: TrainingSettings | None = None
     without: tuple[str, ...] = ()
+    encoder: str = KERNELS
 
 
 class Member(NamedTuple):
@@ -88,11 +96,36 @@ def _trained(
     held_out = windows[moving[np.linspace(0, len(moving) - 1, min(len(moving), HELD_OUT)).astype(int)]]
     if training.method == INJECTIONS:
         own = InjectionsSettings(places, plan.length, kernel_seed=seeds[1])
-        return contrast_injections(windows, held_out, own, seed=seeds[0], settings=training.settings,
+        settings = training.settings
+        if training.encoder != KERNELS:
+            settings = replace(settings or OF_INJECTIONS, encoder=_untrained(windows, training, seeds))
+        return contrast_injections(windows, held_out, own, seed=seeds[0], settings=settings,
                                    trainer_options=trainer_options).encoder
-    settings = training.settings or TrainingSettings()
+    settings = _settings_of_rows(training, _untrained(windows, training, seeds))
     return pretrain(training.method, windows, held_out, np.arange(windows.shape[1]), seed=seeds[0], settings=settings,
                     trainer_options=trainer_options).encoder
+
+
+def _untrained(windows: np.ndarray, training: SeriesTraining, seeds: tuple[int, int]) -> WindowEncoder | TwoHalves:
+    """The encoder of windows (n, width) that training starts from, standardised on them."""
+    hidden = None if training.settings is None else training.settings.encoder_width
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seeds[0])
+        encoder = (TwoHalves(windows.shape[1], training.encoder, hidden, seeds[1])
+                   if METHODS.get(training.method) is CLIP
+                   else window_encoder(training.encoder, windows.shape[1], hidden, seeds[1]))
+    if len(windows):
+        encoder.standardise(torch.from_numpy(windows))
+    return encoder
+
+
+def _settings_of_rows(training: SeriesTraining, encoder: Encoder) -> TrainingSettings:
+    """The settings of a method of METHODS, with what windows have in place of what rows of tables have."""
+    settings = training.settings or TrainingSettings()
+    method = settings.method
+    if method is None and METHODS[training.method] is Triplet:
+        method = TripletSettings(negatives=(InjectedWindow(),))
+    return replace(settings, encoder=encoder, views=settings.views or WINDOW_VIEWS, method=method)
 
 
 def _away_from(part: np.ndarray, gap: int) -> np.ndarray:
@@ -104,18 +137,25 @@ def _away_from(part: np.ndarray, gap: int) -> np.ndarray:
 def _windows(
     stretches: Sequence[Stretch], free: Sequence[np.ndarray], live: np.ndarray, plan: WindowPlan
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Centred windows (n, width) of live channels within free steps, all measured, and their places (n,) in time."""
-    windows, places, offset = [], [], 0
+    """Centred windows (n, width) of live channels within free steps, all measured, and their places (n,) in time.
+
+    At most MOST_WINDOWS, evenly spaced; the others are never cut out.
+    """
+    found, offset = [], 0
     for stretch, steps in zip(stretches, free, strict=True):
         starts = plan.starts(len(steps))
         taken = np.concatenate([[0], np.cumsum(~steps)])
         starts = starts[taken[starts + plan.length] == taken[starts]] if len(starts) else starts
         for channel in np.flatnonzero(live):
-            cut = plan.cut(stretch.values[:, channel], starts)
-            known = ~np.isnan(cut).any(axis=1)
-            windows.append(centred(cut[known]))
-            places.append(offset + starts[known])
+            values = stretch.values[:, channel]
+            found.append((values, plan.measured(values, starts), offset))
             offset += len(steps) + plan.length
-    rows, at = np.concatenate(windows), np.concatenate(places)
-    kept = np.linspace(0, len(rows) - 1, min(len(rows), MOST_WINDOWS)).astype(int)
-    return rows[kept], at[kept]
+    ends = np.cumsum([len(starts) for _, starts, _ in found])
+    kept = np.linspace(0, ends[-1] - 1, min(ends[-1], MOST_WINDOWS)).astype(int)
+    windows, places = [], []
+    parts = np.split(kept, np.searchsorted(kept, ends[:-1]))
+    for (values, starts, offset), part, end in zip(found, parts, ends, strict=True):
+        chosen = starts[part - end + len(starts)]
+        windows.append(centred(plan.cut(values, chosen)))
+        places.append(offset + chosen)
+    return np.concatenate(windows), np.concatenate(places)

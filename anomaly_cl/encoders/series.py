@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import torch
@@ -17,7 +18,28 @@ LEAST_SPREAD = 1e-3
 POOLINGS = 4
 
 
-class KernelResidual(Encoder):
+class WindowEncoder(Encoder):
+    """e = moved(features(x)): windows (*, n_inputs) of one channel -> embeddings (*, n_outputs), not normalised.
+
+    Features never learn. They read a window less its mean, so that no encoder sees a level.
+    """
+
+    @abstractmethod
+    def features(self, windows: Tensor) -> Tensor:
+        """Features z (*, d) of windows (*, n_inputs), in units in which their distances mean something."""
+
+    @abstractmethod
+    def moved(self, features: Tensor) -> Tensor:
+        """Embeddings (*, n_outputs) of features z (*, d)."""
+
+    def standardise(self, windows: Tensor) -> None:
+        """Look at normal windows (n, n_inputs) before training: features that need a unit take it from them."""
+
+    def forward(self, windows: Tensor) -> Tensor:
+        return self.moved(self.features(windows))
+
+
+class KernelResidual(WindowEncoder):
     """e = z + f(z): windows (*, n_inputs) of one channel -> embeddings (*, n_outputs), not normalised.
 
     z are features of fixed random kernels of 9 taps that sum to 0, at dilations that fit the window: the maximum, mean,
@@ -68,9 +90,6 @@ class KernelResidual(Encoder):
         """Embeddings z + f(z) (*, n_outputs) of features z."""
         return features + self.last(functional.relu(self.first(features)))
 
-    def forward(self, windows: Tensor) -> Tensor:
-        return self.moved(self.features(windows))
-
     def _pooled(self, windows: Tensor) -> Tensor:
         flat = windows.reshape(-1, 1, self.n_inputs)
         flat = flat - flat.mean(dim=2, keepdim=True)
@@ -85,12 +104,14 @@ class KernelResidual(Encoder):
         return torch.cat(pooled, dim=1).reshape(*windows.shape[:-1], self.n_outputs)
 
 
-class DilatedTCN(Encoder):
-    """e = [x, g(x)]: windows (*, n_inputs) of one channel -> embeddings (*, n_inputs + width), not normalised.
+class DilatedTCN(WindowEncoder):
+    """e = z + g(z): windows (*, n_inputs) of one channel -> embeddings of the same width, not normalised.
 
-    g is a temporal convolution network (Bai, Kolter and Koltun 2018, without causality: a window is seen whole) of
-    residual blocks with kernels of 3 and dilations 1, 2, 4, .., up to the window, then mean and maximum over time. Its
-    last layer starts at zero, so an untrained encoder is raw geometry. Raises UsageError for sizes below 1.
+    z is a window less its mean. g is a temporal convolution network (Bai, Kolter and Koltun 2018, without causality: a
+    window is seen whole) of residual blocks with kernels of 3 and dilations 1, 2, 4, .., up to the window, then mean
+    and maximum over time. Its last layer starts at zero, so an untrained encoder is raw geometry. (g is added, not put
+    beside z: a part beside it that starts at zero has no gradient in a distance, and stays there.) Raises UsageError
+    for sizes below 1.
     """
 
     def __init__(self, n_inputs: int, width: int = 32):
@@ -98,11 +119,11 @@ class DilatedTCN(Encoder):
         if min(n_inputs, width) < 1:
             raise UsageError("a window has at least one point, and a network one unit", f"found {n_inputs=}, {width=}",
                              "correct the sizes")
-        self.n_inputs, self.width, self.n_outputs = n_inputs, width, n_inputs + width
+        self.n_inputs, self.width, self.n_outputs = n_inputs, width, n_inputs
         self.lift = nn.Conv1d(1, width, 1)
         dilations = [2**power for power in range(8) if 2**power * 4 <= max(n_inputs, 4)]
         self.blocks = nn.Sequential(*(_TemporalBlock(width, dilation) for dilation in dilations))
-        self.last = nn.Linear(2 * width, width)
+        self.last = nn.Linear(2 * width, n_inputs)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
@@ -110,10 +131,15 @@ class DilatedTCN(Encoder):
     def settings(self) -> dict[str, Any]:
         return {"n_inputs": self.n_inputs, "width": self.width}
 
-    def forward(self, windows: Tensor) -> Tensor:
-        found = self.blocks(self.lift(windows.reshape(-1, 1, self.n_inputs)))
+    def features(self, windows: Tensor) -> Tensor:
+        """Windows (*, n_inputs) less their means."""
+        return windows - windows.mean(dim=-1, keepdim=True)
+
+    def moved(self, features: Tensor) -> Tensor:
+        """Embeddings z + g(z) (*, n_inputs) of windows less their means z (*, n_inputs)."""
+        found = self.blocks(self.lift(features.reshape(-1, 1, self.n_inputs)))
         pooled = torch.cat([found.mean(dim=2), found.amax(dim=2)], dim=1)
-        return torch.cat([windows, self.last(pooled).reshape(*windows.shape[:-1], self.width)], dim=-1)
+        return features + self.last(pooled).reshape(features.shape)
 
 
 class _TemporalBlock(nn.Module):

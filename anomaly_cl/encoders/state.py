@@ -14,11 +14,13 @@ from anomaly_cl.encoders.pasts import RecordAndPast
 from anomaly_cl.encoders.series import DilatedTCN, KernelResidual
 from anomaly_cl.encoders.tabular import ResidualMLP
 from anomaly_cl.encoders.towers import MatchedParts, TwoTowers
+from anomaly_cl.encoders.windows import TwoHalves
 from anomaly_cl.errors import AnomalyCLError, ModelError
 
 ENCODERS: dict[str, type[Encoder]] = {
     "ResidualMLP": ResidualMLP, "TwoTowers": TwoTowers, "MatchedParts": MatchedParts, "SpaceMetrics": SpaceMetrics,
     "RecordAndPast": RecordAndPast, "KernelResidual": KernelResidual, "DilatedTCN": DilatedTCN,
+    "TwoHalves": TwoHalves,
 }
 RETRAIN = "train the model again, or restore it from a copy"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,26 @@ from anomaly_cl.encoders.tabular import ResidualMLP
 from anomaly_cl.errors import UsageError
 
 
-class TwoTowers(Encoder):
+class Towers(Encoder):
+    """Rows (*, n_inputs) -> [tower a of one part of the inputs, tower b of the other], not normalised."""
+
+    tower_a: Encoder
+    tower_b: Encoder
+
+    @abstractmethod
+    def parts(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Both parts of rows (*, n_inputs), each (*, inputs of its tower)."""
+
+    def towers(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Embeddings of both parts, each (*, outputs of its tower)."""
+        a, b = self.parts(rows)
+        return self.tower_a(a), self.tower_b(b)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return torch.cat(self.towers(rows), dim=-1)
+
+
+class TwoTowers(Towers):
     """Rows (*, n_inputs) -> [tower a of the inputs `part_a`, tower b of all others], not normalised.
 
     Each tower is a `ResidualMLP`, so an untrained encoder is raw geometry. `n_outputs` (at least 2) is shared out in
@@ -49,16 +69,7 @@ class TwoTowers(Encoder):
         return dict(self._settings)
 
     def parts(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Both parts of rows (*, n_inputs), each (*, inputs of its tower)."""
         return rows[..., self.index_a], rows[..., self.index_b]
-
-    def towers(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Embeddings of both parts, each (*, outputs of its tower)."""
-        a, b = self.parts(rows)
-        return self.tower_a(a), self.tower_b(b)
-
-    def forward(self, rows: Tensor) -> Tensor:
-        return torch.cat(self.towers(rows), dim=-1)
 
 
 class MatchedParts(Encoder):

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from anomaly_cl.errors import InputError, UsageError
-from anomaly_cl.features.numeric import EPS, TINY
 from anomaly_cl.features.records import numbered
 from anomaly_cl.table.casting import is_number, plain
 
@@ -187,20 +186,6 @@ def fill_short(values: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray
         after = before + np.repeat(runs + 1, runs)
         filled[before + ahead, channel] = filled[before, channel] * (1 - share) + filled[after, channel] * share
     return filled, observed
-
-
-def usable_channels(values: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Which channels vary by more than rounding, (channels,) bool, and why the others don't serve ("" if they do)."""
-    reasons = []
-    for column, seen in zip(values.T, observed.T, strict=True):
-        measured = column[seen]
-        if len(measured) < 2:
-            reasons.append(f"measured at {len(measured)} steps only")
-            continue
-        low, high = float(measured.min()), float(measured.max())
-        constant = high / 2 - low / 2 <= max(2 * EPS * max(abs(low), abs(high)), TINY)
-        reasons.append(f"constant at {low:g}" if constant else "")
-    return np.array([reason == "" for reason in reasons], bool), tuple(reasons)
 
 
 def _check_columns(table: pa.Table, entity: str | None, time: str, channels: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ LONGEST_PERIOD = 300  # beyond it the peak is more often a trend than a routine
 SHORTEST_PERIOD = 3
 NO_PERIOD = 125
 ACF_STEPS = 20_000  # steps that a period is looked for in
+CHUNK = 8_192  # windows looked at at once
 MOST_POINTS = 64  # of a window; longer windows are resampled to so many
 
 
@@ -44,6 +45,14 @@ class WindowPlan:
         starts = np.arange(0, n_steps - self.length + 1, self.stride)
         last = n_steps - self.length
         return starts if starts[-1] == last else np.append(starts, last)
+
+    def measured(self, values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+        """Those of the first steps `starts` (n,) whose windows have no missing value; the windows are never all cut."""
+        if not np.isnan(values).any():
+            return starts
+        known = [~np.isnan(self.cut(values, starts[first:first + CHUNK])).any(axis=1)
+                 for first in range(0, len(starts), CHUNK)]
+        return starts[np.concatenate([np.zeros(0, bool), *known])]
 
     def cut(self, values: np.ndarray, starts: np.ndarray) -> np.ndarray:
         """Windows (n, width) float32 of one channel (steps,), resampled by straight lines between steps."""

@@ -9,11 +9,11 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from anomaly_cl.encoders.towers import MatchedParts, TwoTowers
+from anomaly_cl.encoders.towers import MatchedParts, Towers, TwoTowers
 from anomaly_cl.errors import UsageError
 from anomaly_cl.losses.clip import CLIPLoss
 from anomaly_cl.losses.pair_weights import duplicate_weights
-from anomaly_cl.pretraining.module import ContrastiveModule
+from anomaly_cl.pretraining.module import ContrastiveModule, starting_encoder
 from anomaly_cl.pretraining.settings import TrainingSettings
 from anomaly_cl.schema import Column, Kind
 
@@ -43,11 +43,11 @@ class CLIP(ContrastiveModule):
     """
 
     least_columns: ClassVar[int] = 2
-    encoder: TwoTowers
+    encoder: Towers
 
     def __init__(
         self,
-        encoder: TwoTowers,
+        encoder: Towers,
         temperature: float,
         learning_rate: float,
         weight_decay: float = 0.0,
@@ -66,17 +66,9 @@ class CLIP(ContrastiveModule):
 
     @classmethod
     def from_settings(cls, column_of: Tensor, settings: TrainingSettings, seed: int) -> Self:
-        columns = column_of.unique()
         own = settings.of_method(CLIPSettings)
-        chosen = tuple(columns[: (len(columns) + 1) // 2].tolist()) if own.tower_a is None else own.tower_a
-        if unknown := [column for column in chosen if column not in columns.tolist()]:
-            raise UsageError(f"tower_a names some of the {len(columns)} input columns by position",
-                             f"there is no column {unknown}", "correct the positions")
-        part_a = torch.nonzero(torch.isin(column_of, torch.tensor(chosen, dtype=torch.long))).squeeze(1).tolist()
-        encoder = TwoTowers(len(column_of), part_a, settings.embedding_size, settings.encoder_width,
-                            settings.encoder_depth, seed)
-        return cls(encoder, settings.temperature or 0.2, settings.learning_rate or cls.default_rate,
-                   settings.weight_decay, seed, own)
+        return cls(_towers(column_of, settings, own, seed), settings.temperature or 0.2,
+                   settings.learning_rate or cls.default_rate, settings.weight_decay, seed, own)
 
     @property
     def matching(self) -> MatchedParts:
@@ -90,6 +82,25 @@ class CLIP(ContrastiveModule):
         a, b = self.encoder.towers(rows)
         weights = map(_negatives, self.encoder.parts(rows)) if self.own.weigh_duplicates else ()
         return self.loss(self.projections.head_a(a), self.projections.head_b(b), *weights)
+
+
+def _towers(column_of: Tensor, settings: TrainingSettings, own: CLIPSettings, seed: int) -> Towers:
+    """New towers of both parts, or a copy of the given ones, which have parts of their own."""
+    if settings.encoder is not None:
+        given = starting_encoder(len(column_of), settings, seed)
+        if not isinstance(given, Towers) or own.tower_a is not None:
+            raise UsageError("clip trains two towers, a given encoder with the parts that it has",
+                             f"found {type(given).__name__} with tower_a={own.tower_a}",
+                             "give Towers without tower_a, or no encoder")
+        return given
+    columns = column_of.unique()
+    chosen = tuple(columns[: (len(columns) + 1) // 2].tolist()) if own.tower_a is None else own.tower_a
+    if unknown := [column for column in chosen if column not in columns.tolist()]:
+        raise UsageError(f"tower_a names some of the {len(columns)} input columns by position",
+                         f"there is no column {unknown}", "correct the positions")
+    part_a = torch.nonzero(torch.isin(column_of, torch.tensor(chosen, dtype=torch.long))).squeeze(1).tolist()
+    return TwoTowers(len(column_of), part_a, settings.embedding_size, settings.encoder_width,
+                     settings.encoder_depth, seed)
 
 
 def _negatives(part: Tensor) -> Tensor:

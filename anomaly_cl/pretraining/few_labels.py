@@ -11,7 +11,7 @@ from torch import Tensor
 
 from anomaly_cl.encoders.encoder import Encoder
 from anomaly_cl.losses.triplet import soft_triplet
-from anomaly_cl.pretraining.module import ContrastiveModule, residual_encoder, triplet_loss
+from anomaly_cl.pretraining.module import ContrastiveModule, starting_encoder, triplet_loss
 from anomaly_cl.pretraining.pairs import TripletRows
 from anomaly_cl.pretraining.settings import TrainingSettings
 from anomaly_cl.views.cells import nearest
@@ -53,7 +53,7 @@ class FewLabels(ContrastiveModule):
     @classmethod
     def from_settings(cls, column_of: Tensor, settings: TrainingSettings, seed: int) -> Self:
         anomalies = torch.tensor(settings.of_method(FewLabelsSettings).anomalies, dtype=torch.float32)
-        return cls(residual_encoder(len(column_of), settings, seed), anomalies,
+        return cls(starting_encoder(len(column_of), settings, seed), anomalies,
                    settings.learning_rate or cls.default_rate, settings.weight_decay, seed)
 
     def prepare(self, rows: Tensor, generator: torch.Generator) -> None:

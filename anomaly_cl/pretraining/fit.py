@@ -22,7 +22,7 @@ from torch import Tensor
 from anomaly_cl.encoders.embed import BLOCK_ROWS, embed, one_thread
 from anomaly_cl.encoders.encoder import Encoder
 from anomaly_cl.encoders.pasts import RecordAndPast
-from anomaly_cl.encoders.series import KernelResidual
+from anomaly_cl.encoders.series import KernelResidual, WindowEncoder
 from anomaly_cl.encoders.state import encoder_from_state, encoder_state
 from anomaly_cl.encoders.towers import MatchedParts
 from anomaly_cl.errors import InputError, ModelError, UsageError
@@ -33,7 +33,7 @@ from anomaly_cl.pretraining.collapse import PROBE_ROWS, check_not_collapsed
 from anomaly_cl.pretraining.few_labels import SHORT, FewLabels, FewLabelsSettings
 from anomaly_cl.pretraining.injections import AgainstInjections, InjectionsSettings
 from anomaly_cl.pretraining.moco import MoCo
-from anomaly_cl.pretraining.module import ContrastiveModule, residual_encoder
+from anomaly_cl.pretraining.module import ContrastiveModule, starting_encoder
 from anomaly_cl.pretraining.neighbours import Neighbours
 from anomaly_cl.pretraining.pairs import Pairs, evenly_mixed, pairs_of_entities
 from anomaly_cl.pretraining.pasts import PastsCLIP, PastsSettings
@@ -55,6 +55,7 @@ METHODS: dict[str, type[ContrastiveModule]] = {
 OWN_OPTIONS = ("max_epochs", "max_steps")
 WATCHED = 256  # held-out rows that a training is followed by, where they decide nothing
 METRICS = ("train_loss", "val_loss", "rank", "spread")
+OF_INJECTIONS = TrainingSettings(encoder_width=128, steps_per_epoch=50)
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,9 @@ def pretrain(
     if method not in METHODS:
         raise UsageError(f"the pretraining method is among {sorted(METHODS)}", f"it is {method!r}", "choose one")
     settings, options, name = settings or TrainingSettings(), trainer_options or {}, ""
+    if settings.encoder is not None and METHODS[method].in_all_spaces:
+        raise UsageError(f"{method!r} makes its encoder of all spaces itself", "the settings give one",
+                         "leave it out, or choose another method")
     if settings.views == AUTO:
         _checked(rows, held_out, column_of)
         name, settings = _chosen_views(method, settings, rows, held_out, column_of, seed, options)
@@ -178,15 +182,16 @@ def contrast_injections(
     settings: TrainingSettings | None = None,
     trainer_options: Mapping[str, Any] | None = None,
 ) -> PretrainResult:
-    """Train a `KernelResidual` on windows (n, points), each with a place in `own`; see `AgainstInjections`.
+    """Train a `KernelResidual`, or the encoder of windows that the settings give, on windows (n, points), each with a
+    place in `own`; see `AgainstInjections`.
 
     Everything else is as in `pretrain`. Where there is nothing to contrast, the encoder is the untrained one, with its
     features standardised.
     """
-    settings = replace(settings or TrainingSettings(encoder_width=128, steps_per_epoch=50), method=own)
+    settings = replace(settings or OF_INJECTIONS, method=own)
     result = _contrast(AgainstInjections, rows, held_out, np.arange(np.shape(rows)[1]), seed, settings, None, None, (),
                        trainer_options or {})
-    if not isinstance(result.encoder, KernelResidual):
+    if not isinstance(result.encoder, WindowEncoder):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             untrained = KernelResidual(np.shape(rows)[1], own.kernels, settings.encoder_width, own.kernel_seed)
@@ -216,7 +221,7 @@ def _contrast(
         trainer = _trainer(settings, [record, *_stopping(kind, settings)], trainer_options)
         reason = _nothing_to_contrast(training, validation, column_of, kind.least_columns)
         if reason:
-            untrained = residual_encoder(training.shape[1], settings, view_seed)
+            untrained = starting_encoder(training.shape[1], settings, view_seed)
             return PretrainResult(untrained.eval(), untrained_because=reason)
         module = kind.from_settings(torch.tensor(column_of, dtype=torch.long), settings, view_seed)
         with _quiet(), one_thread():

@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from anomaly_cl.encoders.encoder import Encoder
-from anomaly_cl.encoders.series import KernelResidual
+from anomaly_cl.encoders.series import KernelResidual, WindowEncoder
 from anomaly_cl.errors import UsageError
 from anomaly_cl.losses.triplet import soft_triplet
 from anomaly_cl.pretraining.batches import Batch
-from anomaly_cl.pretraining.module import ContrastiveModule
+from anomaly_cl.pretraining.module import ContrastiveModule, starting_encoder
 from anomaly_cl.pretraining.settings import TrainingSettings
 from anomaly_cl.views.injections import Injection, inject, injections_for
 
@@ -59,7 +59,7 @@ class _Strange(NamedTuple):
 
 
 class AgainstInjections(ContrastiveModule):
-    """Triplets of a `KernelResidual`: anchor and positive are normal windows, the negative has an injected anomaly.
+    """Triplets of a `WindowEncoder`: anchor and positive are normal windows, the negative has an injected anomaly.
 
     The anchor is the normal window nearest to the negative, as it will be when a score is asked for, and the positive
     another window near the anchor that does not overlap it; both nearest in the untrained features. The loss is the
@@ -71,7 +71,7 @@ class AgainstInjections(ContrastiveModule):
     default_rate: ClassVar[float] = 2e-3
     default_batch: ClassVar[int] = 64
     stops_early: ClassVar[bool] = False
-    encoder: KernelResidual
+    encoder: WindowEncoder
     bank: Tensor
     bank_features: Tensor
     bank_squares: Tensor
@@ -79,7 +79,7 @@ class AgainstInjections(ContrastiveModule):
     near: Tensor
     near_apart: Tensor
 
-    def __init__(self, encoder: KernelResidual, own: InjectionsSettings, learning_rate: float, seed: int = 0):
+    def __init__(self, encoder: WindowEncoder, own: InjectionsSettings, learning_rate: float, seed: int = 0):
         super().__init__(encoder, learning_rate, 0.0, seed)
         self.own = own
         self.average = AveragedModel(encoder).requires_grad_(False)
@@ -87,7 +87,11 @@ class AgainstInjections(ContrastiveModule):
     @classmethod
     def from_settings(cls, column_of: Tensor, settings: TrainingSettings, seed: int) -> Self:
         own = cast(InjectionsSettings, settings.method)
-        encoder = KernelResidual(len(column_of), own.kernels, settings.encoder_width, own.kernel_seed)
+        encoder = (KernelResidual(len(column_of), own.kernels, settings.encoder_width, own.kernel_seed)
+                   if settings.encoder is None else starting_encoder(len(column_of), settings, seed))
+        if not isinstance(encoder, WindowEncoder):
+            raise UsageError("contrast against injections trains an encoder of windows",
+                             f"found {type(encoder).__name__}", "give a WindowEncoder, or none")
         return cls(encoder, own, settings.learning_rate or cls.default_rate, seed)
 
     @classmethod

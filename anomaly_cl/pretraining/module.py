@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Self
@@ -13,6 +14,7 @@ from torch import Tensor
 from anomaly_cl.encoders.encoder import Encoder
 from anomaly_cl.encoders.tabular import ResidualMLP
 from anomaly_cl.encoders.towers import MatchedParts
+from anomaly_cl.errors import UsageError
 from anomaly_cl.losses.triplet import soft_triplet
 from anomaly_cl.pretraining.batches import Batch
 from anomaly_cl.pretraining.collapse import PROBE_ROWS, effective_rank, spread
@@ -134,6 +136,11 @@ def triplet_loss(encoder: Encoder, triplets: TripletRows) -> Tensor:
     return soft_triplet(anchor, positive, negative, differs.to(anchor))
 
 
-def residual_encoder(n_inputs: int, settings: TrainingSettings, seed: int) -> ResidualMLP:
-    """The encoder of all methods that read a row as one part; untrained it is raw geometry."""
+def starting_encoder(n_inputs: int, settings: TrainingSettings, seed: int) -> Encoder:
+    """The encoder of all methods that read a row as one part: a copy of the given one, or raw geometry."""
+    if settings.encoder is not None:
+        if settings.encoder.n_inputs != n_inputs:
+            raise UsageError(f"the given encoder takes rows of width {settings.encoder.n_inputs}",
+                             f"they have {n_inputs}", "give an encoder of that width, or none")
+        return copy.deepcopy(settings.encoder)
     return ResidualMLP(n_inputs, settings.embedding_size, settings.encoder_width, settings.encoder_depth, seed)

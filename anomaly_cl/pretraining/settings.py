@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from anomaly_cl.encoders.encoder import Encoder
 from anomaly_cl.errors import UsageError
 from anomaly_cl.views.tabular import Compose, ResampleCells, View
 
@@ -33,6 +34,9 @@ class TrainingSettings:
     `views` makes the two sides of a positive pair; "auto" chooses them by the rows (see `choose_views`), which takes
     two to three times as long. `embedding_size` None keeps the width of the rows. `entity_pairs` also makes positive
     pairs of rows about the same entity, by a triplet loss beside that of any method.
+
+    `encoder` is what a copy of is trained, from its weights on, in place of a new `ResidualMLP` (by "clip": of
+    `TwoTowers`); the settings of sizes then say nothing.
     """
 
     max_epochs: int = 50
@@ -50,6 +54,7 @@ class TrainingSettings:
     encoder_depth: int = 1
     entity_pairs: bool = False
     method: object | None = None
+    encoder: Encoder | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         at_least = {"max_epochs": 1, "max_steps": 1, "steps_per_epoch": 1, "patience": 1, "batch_size": 2,

@@ -13,7 +13,7 @@ from anomaly_cl.encoders.encoder import Encoder
 from anomaly_cl.encoders.heads import ProjectionHead
 from anomaly_cl.errors import UsageError
 from anomaly_cl.losses.swav import SwAVLoss
-from anomaly_cl.pretraining.module import ContrastiveModule, residual_encoder
+from anomaly_cl.pretraining.module import ContrastiveModule, starting_encoder
 from anomaly_cl.pretraining.settings import TrainingSettings
 from anomaly_cl.views.tabular import View
 
@@ -59,7 +59,7 @@ class SwAV(ContrastiveModule):
 
     @classmethod
     def from_settings(cls, column_of: Tensor, settings: TrainingSettings, seed: int) -> Self:
-        return cls(residual_encoder(len(column_of), settings, seed), column_of, settings.view_pair,
+        return cls(starting_encoder(len(column_of), settings, seed), column_of, settings.view_pair,
                    settings.temperature or 0.1, settings.learning_rate or cls.default_rate, settings.weight_decay, seed,
                    settings.of_method(SwAVSettings))
 

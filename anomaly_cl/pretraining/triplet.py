@@ -13,7 +13,7 @@ from anomaly_cl.encoders.encoder import Encoder
 from anomaly_cl.errors import UsageError
 from anomaly_cl.losses.triplet import Triplets, soft_triplet
 from anomaly_cl.pretraining.curriculum import Curriculum, at_reach
-from anomaly_cl.pretraining.module import ContrastiveModule, residual_encoder, triplet_loss
+from anomaly_cl.pretraining.module import ContrastiveModule, starting_encoder, triplet_loss
 from anomaly_cl.pretraining.pairs import TripletRows
 from anomaly_cl.pretraining.settings import TrainingSettings
 from anomaly_cl.views.cells import nearest
@@ -75,7 +75,7 @@ class Triplet(ContrastiveModule):
 
     @classmethod
     def from_settings(cls, column_of: Tensor, settings: TrainingSettings, seed: int) -> Self:
-        return cls(residual_encoder(len(column_of), settings, seed), column_of, settings.view_pair,
+        return cls(starting_encoder(len(column_of), settings, seed), column_of, settings.view_pair,
                    settings.learning_rate or cls.default_rate, settings.weight_decay, seed,
                    settings.of_method(TripletSettings))
 

@@ -15,15 +15,31 @@ def nearest_apart(rows: np.ndarray, places: np.ndarray, apart: int) -> np.ndarra
     """
     x = rows.astype(np.float64)
     x -= np.median(x, axis=0)  # small numbers round less
-    squares = np.square(x).sum(axis=1)
+    return _nearest(x, places, x, places, apart)
+
+
+def nearest_beside(
+    rows: np.ndarray, places: np.ndarray, bank: np.ndarray, bank_places: np.ndarray, apart: int
+) -> np.ndarray:
+    """The same for each row (n, d) beside a bank (m, d), at least one row, whose places are (m,)."""
+    known = bank.astype(np.float64)
+    centre = np.median(known, axis=0)
+    known -= centre
+    return _nearest(rows.astype(np.float64) - centre, places, known, bank_places, apart)
+
+
+def _nearest(
+    x: np.ndarray, places: np.ndarray, bank: np.ndarray, bank_places: np.ndarray, apart: int
+) -> np.ndarray:
+    squares = np.square(bank).sum(axis=1)
     nearest = np.empty(len(x))
-    step = max(1, CELLS // max(len(x), 1))
+    step = max(1, CELLS // max(len(bank), 1))
     for start in range(0, len(x), step):
         part = slice(start, start + step)
-        squared = squares[part, None] + squares - 2 * (x[part] @ x.T)
-        squared[np.abs(places[part, None] - places) < apart] = np.inf
+        squared = np.square(x[part]).sum(axis=1)[:, None] + squares - 2 * (x[part] @ bank.T)
+        squared[np.abs(places[part, None] - bank_places) < apart] = np.inf
         which = squared.argmin(axis=1)
-        exact = np.square(x[part] - x[which]).sum(axis=1)  # the quick product is off where two are nearly equal
+        exact = np.square(x[part] - bank[which]).sum(axis=1)  # the quick product is off where two are nearly equal
         nearest[part] = np.sqrt(np.where(np.isfinite(squared[np.arange(len(which)), which]), exact, np.inf))
     return nearest
 

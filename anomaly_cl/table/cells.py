@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,11 +21,12 @@ from anomaly_cl.table.casting import (
     null_where,
     plain,
 )
-from anomaly_cl.table.dates import MICROSECONDS, parse_datetimes
+from anomaly_cl.table.dates import MICROSECONDS, in_zone, parse_datetimes, parse_instants
 
 Cells = tuple[pa.Array, np.ndarray]
 
 _NUMBER = r"^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|(?i:inf|infinity))$"
+_ZONED = re.compile(r"^timestamp\[us, tz=(.+)\]$")
 _WRITTEN_AS_FLOAT = r"[.+eEn]"
 _BY_KIND = {Kind.NUMERIC: pa.float64(), Kind.CATEGORICAL: pa.string(), Kind.TEXT: pa.string(),
             Kind.DATETIME: MICROSECONDS}
@@ -33,10 +36,13 @@ _KEEP_OWN_TYPE = NOT_READ | {Role.KEY, Role.ENTITY}
 def arrow_type(column: Column) -> pa.DataType | None:
     """The Arrow type that the reader yields for a column; None for an ignored one that stays as it is in the file.
 
-    Features follow their kind; keys, entities, labels and ignored columns follow the `type` of the schema.
+    Features follow their kind, and so does a time unless its `type` names a zone: it is then read as instants. Keys,
+    entities, labels and ignored columns follow the `type` of the schema.
     """
     if column.kind is Kind.VECTOR:
         return pa.list_(pa.float32(), column.size)
+    if column.role is Role.TIME and (zoned := _ZONED.match(column.type)):
+        return pa.timestamp("us", zoned[1])
     if column.role not in _KEEP_OWN_TYPE:
         return _BY_KIND[column.kind]
     try:
@@ -58,7 +64,7 @@ def cast_cells(array: pa.Array, target: pa.DataType, date_order: str | None = No
         if pa.types.is_null(array.type) or array.null_count == len(array):
             return pa.nulls(len(array), target), np.zeros(len(array), dtype=bool)
         if pa.types.is_timestamp(target):
-            return parse_datetimes(as_words(array), date_order) if is_text(array.type) else _wall_clock(array, target)
+            return _times(array, target, date_order)
         if pa.types.is_fixed_size_list(target):
             return _vectors(array, target)
         if pa.types.is_string(target):
@@ -103,6 +109,18 @@ def _numbers_in_text(words: pa.Array, target: pa.DataType) -> Cells:
         whole, not_whole = _whole(null_where(pc.invert(as_float), words).cast(pa.float64()), target)
         values, bad = pc.coalesce(values, whole), bad | not_whole
     return values, bad | mask_of(unlike)
+
+
+def _times(array: pa.Array, target: pa.DataType, date_order: str | None) -> Cells:
+    """Wall clocks, or instants if the target has a zone."""
+    if target.tz is None:
+        return parse_datetimes(as_words(array), date_order) if is_text(array.type) else _wall_clock(array, target)
+    if is_text(array.type):
+        return parse_instants(as_words(array), date_order, target.tz)
+    if pa.types.is_timestamp(array.type) and array.type.tz:
+        return array.cast(target, safe=False), np.zeros(len(array), dtype=bool)
+    values, bad = _wall_clock(array, MICROSECONDS)
+    return in_zone(values, target.tz), bad
 
 
 def _wall_clock(array: pa.Array, target: pa.DataType) -> Cells:

@@ -1,7 +1,7 @@
 """Dates and times written as text: ISO 8601, and the other forms that exports use, rewritten to ISO and cast.
 
 The wall clock is what is read: a zone or an offset behind it ("Z", "+02:00") is cut off, because the hour of day at
-the place of the record is what describes it.
+the place of the record is what describes it. `parse_instants` reads it, for what needs instants.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from anomaly_cl.table.casting import cast_each, mask_of
+from anomaly_cl.table.casting import cast_each, mask_of, null_where
 
 MICROSECONDS = pa.timestamp("us")
 _MONTHS = pa.array(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"])
 _CLOCK = (r"(?:(?:T|,? +)(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?"
           r" ?(?P<half>(?i:am|pm))? ?(?:(?i:z|utc|gmt)|[+-]\d\d(?::?\d\d)?)?)?$")
+_OFFSET = (r":\d\d(?:[.,]\d+)?(?: ?(?i:am|pm))? ?"
+           r"(?:(?i:z|utc|gmt)|(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)?)$")
 _DAY, _MONTH, _YEAR = r"(?P<day>\d{1,2})", r"(?P<month>\d{1,2})", r"(?P<year>\d{4}|\d{2})"
 _NAMED = r"(?P<month>(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec))[a-z]*\.?"
 _ANY_ORDER = (
@@ -45,6 +47,41 @@ def parse_datetimes(words: pa.Array, order: str | None = None) -> tuple[pa.Array
         iso = pc.coalesce(*(_iso(words, form) for form in _FORMS[order]))
     values, impossible = cast_each(iso, MICROSECONDS)
     return values, impossible | (mask_of(words.is_valid()) & mask_of(iso.is_null()))
+
+
+def parse_instants(words: pa.Array, order: str | None, zone: str) -> tuple[pa.Array, np.ndarray]:
+    """The same as timestamp[us, zone]: instants, by the offset of each text, or by the wall clock of the zone.
+
+    Where a clock shows a time twice the earlier is meant, and where it leaps over one the end of the leap.
+
+    >>> values, bad = parse_instants(pa.array(["2018-07-25T01:02:03+02:00", "2018-07-25 01:02"]), None, "UTC")
+    >>> [str(value) for value in values]
+    ['2018-07-24 23:02:03+00:00', '2018-07-25 01:02:00+00:00']
+    """
+    wall, bad = parse_datetimes(words, order)
+    offset = _offsets(words)
+    said = pc.subtract(wall.cast(pa.int64()), offset).cast(pa.timestamp("us", zone))
+    return pc.coalesce(said, in_zone(null_where(offset.is_valid(), wall), zone)), bad
+
+
+def has_offsets(words: pa.Array) -> bool:
+    """Whether any of the texts ends in an offset from UTC, behind a clock."""
+    return _offsets(words).null_count < len(words)
+
+
+def in_zone(wall: pa.Array, zone: str) -> pa.Array:
+    """Instants timestamp[us, zone] of the wall clock of a zone."""
+    return pc.assume_timezone(wall, zone, ambiguous="earliest", nonexistent="latest")
+
+
+def _offsets(words: pa.Array) -> pa.Array:
+    """Microseconds (rows,) from UTC to the wall clock of texts; null where they do not say."""
+    found = pc.extract_regex(words, _OFFSET)
+    hours, minutes = (pc.struct_field(found, name) for name in ("hours", "minutes"))
+    hours, minutes = (pc.if_else(pc.equal(text, ""), "0", text).cast(pa.int64()) for text in (hours, minutes))
+    sign = pc.if_else(pc.equal(pc.struct_field(found, "sign"), "-"), -1, 1)
+    total = pc.multiply(sign, pc.add(pc.multiply(hours, 3_600_000_000), pc.multiply(minutes, 60_000_000)))
+    return pc.if_else(found.is_valid(), total, pa.scalar(None, pa.int64()))
 
 
 def _iso(words: pa.Array, form: str) -> pa.Array:

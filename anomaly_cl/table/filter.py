@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from anomaly_cl.errors import UsageError
 
@@ -23,11 +24,12 @@ class RowFilter:
 
     It is evaluated in a database of its own that can reach neither files nor the network. Raises UsageError unless
     the condition is one boolean expression over known columns, without subqueries, aggregates or windows: whether a
-    row is kept depends on that row alone.
+    row is kept depends on that row alone. Of a column `time` with a zone the wall clock is compared: DuckDB would take
+    the zone of the machine.
     """
 
-    def __init__(self, condition: str, columns: pa.Schema):
-        self.condition = condition
+    def __init__(self, condition: str, columns: pa.Schema, time: str | None = None):
+        self.condition, self._time = condition, time
         with duckdb.connect(":memory:", config=_SETTINGS) as connection:
             used = _columns_used(connection, condition)
             self._columns = [name for name in columns.names if name.lower() in used]
@@ -45,15 +47,21 @@ class RowFilter:
 
     def keeps(self, rows: pa.RecordBatch) -> np.ndarray:
         """Boolean mask of the rows for which the condition is true (neither false nor NULL)."""
-        self._connection.register("rows", pa.Table.from_batches([rows.select(self._columns)]))
+        self._connection.register("rows", self._seen(pa.Table.from_batches([rows.select(self._columns)])))
         query = f"SELECT coalesce((\n{self.condition}\n), false) AS keep FROM rows"
         try:
             return np.asarray(self._connection.execute(query).fetchnumpy()["keep"], dtype=bool)
         except duckdb.Error as error:
             raise _refused(self.condition, error) from error
 
+    def _seen(self, table: pa.Table) -> pa.Table:
+        place = table.schema.get_field_index(self._time) if self._time else -1
+        if place < 0 or getattr(table.schema.field(place).type, "tz", None) is None:
+            return table
+        return table.set_column(place, self._time, pc.local_timestamp(table.column(place)))
+
     def _check(self, connection: duckdb.DuckDBPyConnection, columns: pa.Schema) -> None:
-        empty = columns.empty_table().select(self._columns)
+        empty = self._seen(columns.empty_table().select(self._columns))
         connection.register("rows", empty)
         try:
             connection.execute(f"SELECT 1 FROM rows WHERE (\n{self.condition}\n)")

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from anomaly_cl.errors import InputError, UsageError
-from anomaly_cl.schema import Schema
+from anomaly_cl.schema import Role, Schema
 from anomaly_cl.table.casting import cast_each, plain
 from anomaly_cl.table.conform import Rejected, conform, require_columns
 from anomaly_cl.table.filter import RowFilter
@@ -125,7 +125,7 @@ def open_rows(
                          "give an input that has rows")
     schema = schema or infer_schema(_sample(parts[0], sampled, wanted))
     arrow_schema = _arrow_schema(parts, schema)
-    keep = RowFilter(where, arrow_schema) if where is not None else None
+    keep = RowFilter(where, arrow_schema, schema.only(Role.TIME)) if where is not None else None
     return RowStream(name, schema, arrow_schema, chain(sampled, raws), keep, on_reject)
 
 

@@ -276,3 +276,26 @@ def test_errors_say_what_is_wrong_with_series(folder, monkeypatch, words, code, 
     before = sorted(folder.iterdir())
     assert said in run(*words, code=code).stderr
     assert sorted(folder.iterdir()) == before
+
+
+def test_a_change_of_clocks_is_no_gap_in_files_with_a_zone_and_their_spans_keep_it(folder):
+    rows = pd.read_csv(folder / "one.csv", parse_dates=["measured_at"])
+    rows["measured_at"] = rows["measured_at"].dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin")
+    clock = rows["measured_at"].dt.tz_localize(None)
+    assert (clock.sort_values().diff() > pd.Timedelta("1h")).any()
+    rows.to_parquet(folder / "zoned.parquet", index=False)
+    rows.assign(measured_at=rows["measured_at"].map(pd.Timestamp.isoformat)).to_csv(folder / "offsets.csv", index=False)
+    scored, told = {}, {}
+    for name in ("one.csv", "zoned.parquet", "offsets.csv"):
+        fitted = run("fit", folder / name, "--out", folder / f"model of {name}", "--detector", "series", *QUICK)
+        assert "gap" not in fitted.stdout
+        run("score", folder / f"model of {name}", folder / name, "--out", folder / f"scored {name}.parquet", "--keep",
+            "is_anomaly", "--store", folder / "zoned.sqlite")
+        scored[name] = pd.read_parquet(folder / f"scored {name}.parquet")
+        told[name] = json.loads(run("evaluate", folder / f"scored {name}.parquet", "--label", "is_anomaly",
+                                    "--json").stdout)["spans"]
+    for name, zone in (("zoned.parquet", "Europe/Berlin"), ("offsets.csv", "UTC")):
+        np.testing.assert_array_equal(scored[name]["score"], scored["one.csv"]["score"])
+        assert told[name] == told["one.csv"]
+        for times in (scored[name]["measured_at"], pd.read_parquet(folder / f"scored {name}.spans.parquet")["peak"]):
+            assert str(times.dt.tz) == zone

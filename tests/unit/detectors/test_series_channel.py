@@ -3,8 +3,9 @@ import pytest
 from made_up_series import QUICK, WINDOW, waves
 from numpy.testing import assert_allclose, assert_array_equal
 
-from anomaly_cl.detectors import series_channel
-from anomaly_cl.detectors.series_channel import ChannelScorer, ChannelStretch, WindowHead, window_heads
+from anomaly_cl.detectors import series_bank, series_channel
+from anomaly_cl.detectors.series_bank import ChannelStretch
+from anomaly_cl.detectors.series_channel import ChannelScorer, WindowHead, window_heads
 from anomaly_cl.detectors.series_heads import MEDIAN_OF, VIEWS
 from anomaly_cl.detectors.series_training import SeriesTraining, Stretch, parts_of, train_members
 from anomaly_cl.features.windows import WindowPlan
@@ -165,7 +166,7 @@ def test_the_stretches_of_an_entity_share_a_bank():
 
 
 def test_a_large_bank_is_thinned_evenly(monkeypatch):
-    monkeypatch.setattr(series_channel, "BANK_WINDOWS", 30)
+    monkeypatch.setattr(series_bank, "BANK_WINDOWS", 30)
     scorer = ChannelScorer(window_heads(PLAN, None, [])).fit([ChannelStretch("", NORMAL)])
     starts = np.linspace(0, len(NORMAL) - WINDOW, 30).astype(int)
     assert_array_equal(scorer.banks_[WINDOW][""], PLAN.cut(NORMAL, starts))

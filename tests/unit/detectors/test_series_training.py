@@ -1,13 +1,20 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 from made_up_series import QUICK, waves
+from numpy.testing import assert_allclose
 
 from anomaly_cl.detectors import series_training
 from anomaly_cl.detectors.series_training import SeriesTraining, Stretch, parts_of, train_members
-from anomaly_cl.encoders.encoder import Encoder
-from anomaly_cl.encoders.series import KernelResidual
+from anomaly_cl.encoders.series import DilatedTCN, KernelResidual
 from anomaly_cl.features.windows import WindowPlan
+from anomaly_cl.losses.triplet import batch_hard
 from anomaly_cl.pretraining.fit import PretrainResult
+from anomaly_cl.pretraining.triplet import TripletSettings
+from anomaly_cl.views.tabular import Compose
+from anomaly_cl.views.windows import WINDOW_VIEWS, InjectedWindow
 
 pytestmark = pytest.mark.usefixtures("few_kernels")
 
@@ -90,12 +97,57 @@ def test_nothing_is_trained_without_members_or_channels_that_move():
     assert train_members(stretches, np.array([False]), PLAN, SeriesTraining(), 0, {}) == []
 
 
-@pytest.mark.parametrize("method", ["injections", "simclr"])
-def test_members_of_each_method_are_trained_and_differ(method):
-    training = SeriesTraining(method, 2, QUICK)
-    stretches = [Stretch("a", waves(160))]
-    members = train_members(stretches, np.array([True]), PLAN, training, 0, {})
-    assert all(isinstance(member.encoder, Encoder) for member in members)
-    weights = [member.encoder.last.weight for member in members]
+@pytest.mark.parametrize("encoder", ["kernels", "tcn"])
+@pytest.mark.parametrize("method", ["injections", "simclr", "moco", "swav", "triplet", "clip"])
+def test_members_of_each_method_are_trained_and_differ(method, encoder):
+    training = SeriesTraining(method, 2, QUICK, encoder=encoder)
+    members = train_members([Stretch("a", waves(160))], np.array([True]), PLAN, training, 0, {})
+    encoders = [member.encoder for member in members]
+    if method == "clip":
+        assert {each.kind for each in encoders} == {encoder}
+        encoders = [each.tower_b for each in encoders]
+    assert all(isinstance(each, {"kernels": KernelResidual, "tcn": DilatedTCN}[encoder]) for each in encoders)
+    weights = [each.last.weight for each in encoders]
     assert all(weight.abs().sum() > 0 for weight in weights)  # it starts at zero
     assert not (weights[0] == weights[1]).all()
+
+
+@pytest.mark.parametrize("method", ["simclr", "clip"])
+def test_kernels_are_standardised_on_the_windows_of_training(method):
+    training = SeriesTraining(method, 1, replace(QUICK, max_steps=1))
+    stretches = [Stretch("a", waves(160))]
+    encoder = train_members(stretches, np.array([True]), PLAN, training, 0, {})[0].encoder
+    learned = waves(160)[90:, 0]  # a window's length beyond the half that is left out
+    windows = np.lib.stride_tricks.sliding_window_view(learned, 10)
+    windows = torch.tensor(windows - windows.mean(axis=1, keepdims=True), dtype=torch.float32)
+    part, half = (encoder, windows) if method == "simclr" else (encoder.tower_a, windows[:, :5])
+    features = part.features(half)
+    assert_allclose(features.mean(dim=0), 0, atol=1e-3)
+    assert_allclose(features.std(dim=0, correction=0), 1, atol=0.1)  # the least spread is added
+
+
+def test_without_rows_to_contrast_the_encoder_is_the_untrained_one():
+    training = SeriesTraining("simclr", 1, QUICK, encoder="tcn")
+    encoder = train_members([Stretch("a", waves(30))], np.array([True]), PLAN, training, 0, {})[0].encoder
+    assert isinstance(encoder, DilatedTCN)
+    assert not encoder.last.weight.any()
+
+
+def test_methods_have_windows_in_place_of_table_rows(monkeypatch):
+    seen = {}
+
+    def remember(method, windows, held_out, column_of, *, settings, **more):
+        seen[method] = settings
+        return PretrainResult(settings.encoder)
+
+    monkeypatch.setattr(series_training, "pretrain", remember)
+    own, as_they_are = TripletSettings(mining=batch_hard), replace(QUICK, views=(Compose(), Compose()))
+    for method, settings in [("simclr", QUICK), ("triplet", None), ("moco", as_they_are), ("swav", None)]:
+        train_members([Stretch("a", waves(160))], np.array([True]), PLAN, SeriesTraining(method, 1, settings), 0, {})
+    assert seen["simclr"] == replace(QUICK, views=WINDOW_VIEWS, encoder=seen["simclr"].encoder)
+    assert seen["moco"].views == (Compose(), Compose())
+    assert seen["triplet"].method == TripletSettings(negatives=(InjectedWindow(),))
+    assert seen["swav"].encoder.width == 128
+    train_members([Stretch("a", waves(160))], np.array([True]), PLAN,
+                  SeriesTraining("triplet", 1, replace(QUICK, method=own)), 0, {})
+    assert seen["triplet"].method is own

@@ -47,8 +47,9 @@ def test_untrained_kernels_are_the_standardised_features_of_the_loop(width, dila
     assert_allclose(found, expected, atol=5e-3 if width > 1 else 1)
 
 
-def test_kernels_see_no_level():
-    encoder, rows = moved(KernelResidual(40, kernels=12)), windows(5, 40)
+@pytest.mark.parametrize("encoder", [KernelResidual(40, kernels=12), DilatedTCN(40, 6)])
+def test_encoders_see_no_level(encoder):
+    encoder, rows = moved(encoder), windows(5, 40)
     assert_allclose(embed(encoder, rows + 7), embed(encoder, rows), rtol=1e-4, atol=1e-4)
 
 
@@ -68,7 +69,8 @@ def test_leading_dimensions_are_kept():
 def test_an_untrained_network_keeps_the_distances_of_windows():
     rows = windows(10, 30)
     embedded = embed(DilatedTCN(30, 6).eval(), rows)
-    assert_allclose(embedded, np.hstack([rows, np.zeros((10, 6), np.float32)]))
+    centred = rows - rows.mean(axis=1, keepdims=True)
+    assert_allclose(embedded, centred, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", [KernelResidual, DilatedTCN])
@@ -87,8 +89,15 @@ def test_at_the_start_only_the_last_layer_has_a_gradient():
 
 def test_a_network_sees_the_whole_of_a_window():
     encoder, window = moved(DilatedTCN(32, 8)), torch.tensor(windows(1, 32)).requires_grad_()
-    encoder(window)[:, 32:].sum().backward()
+    (encoder(window) - encoder.features(window)).sum().backward()
     assert (window.grad != 0).all()
+
+
+@pytest.mark.parametrize("kind", [KernelResidual, DilatedTCN])
+def test_a_loss_of_distances_moves_an_untrained_encoder(kind):
+    encoder, rows = kind(20), torch.tensor(windows(30, 20))
+    (encoder(rows[:15]) - encoder(rows[15:])).square().sum().backward()
+    assert encoder.last.weight.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize("kind", [KernelResidual, DilatedTCN])

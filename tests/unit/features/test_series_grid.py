@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from anomaly_cl.errors import InputError, UsageError
-from anomaly_cl.features.series_grid import GridPlan, fill_short, plan_grid, regular_series, usable_channels
+from anomaly_cl.features.series_grid import GridPlan, fill_short, plan_grid, regular_series
 
 MINUTE = 60_000_000
 NAN = float("nan")
@@ -159,10 +159,3 @@ def test_short_runs_are_interpolated_as_pandas_does_and_long_ones_stay():
         runs = column.isna().groupby(column.notna().cumsum()).transform("sum")
         expected = column.interpolate(limit_area="inside").where((runs <= 2) | column.notna())
         np.testing.assert_allclose(filled[:, channel], expected, rtol=1e-9, atol=1e-12)
-
-
-def test_constant_and_empty_channels_are_named_with_their_reason():
-    values = np.array([[1, 5.0, NAN, 0.1 + 0.2], [2, 5.0, NAN, 0.3], [3, NAN, 1, 0.3]])
-    usable, reasons = usable_channels(values, ~np.isnan(values))
-    assert usable.tolist() == [True, False, False, False]
-    assert reasons == ("", "constant at 5", "measured at 1 steps only", "constant at 0.3")

@@ -32,6 +32,20 @@ def test_windows_start_every_stride_and_end_with_the_series():
     assert WindowPlan(4, 9).starts(4).tolist() == [0]
 
 
+@pytest.mark.parametrize("chunk", [2, 100])
+@pytest.mark.parametrize("plan", [WindowPlan(5), WindowPlan(12, 2, 4)])
+def test_measured_windows_are_those_without_a_missing_value(plan, chunk, monkeypatch):
+    monkeypatch.setattr("anomaly_cl.features.windows.CHUNK", chunk)
+    values = np.arange(60.0)
+    values[[7, 30, 31, 59]] = np.nan
+    starts = plan.starts(60)
+    expected = [start for start in starts if not np.isnan(plan.cut(values, np.array([start]))).any()]
+    assert 0 < len(expected) < len(starts)
+    assert plan.measured(values, starts).tolist() == expected
+    assert plan.measured(np.zeros(60), starts).tolist() == starts.tolist()
+    assert plan.measured(values, starts[:0]).tolist() == []
+
+
 def test_a_series_shorter_than_a_window_has_none():
     plan = WindowPlan(4)
     assert plan.starts(3).shape == (0,)

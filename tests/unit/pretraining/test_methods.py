@@ -1,5 +1,6 @@
 """What every method of pretraining promises."""
 
+import copy
 import random
 from dataclasses import replace
 
@@ -7,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from anomaly_cl.encoders.series import DilatedTCN
 from anomaly_cl.encoders.tabular import ResidualMLP
 from anomaly_cl.encoders.towers import TwoTowers
+from anomaly_cl.encoders.windows import TwoHalves
 from anomaly_cl.errors import ModelError, UsageError
 from anomaly_cl.losses.triplet import batch_hard, semi_hard
 from anomaly_cl.pretraining.clip import CLIPSettings
@@ -203,6 +206,30 @@ def test_towers_read_the_columns_that_were_named():
     assert result.encoder.settings["part_a"] == [1, 2, 4, 5]
     halves = pretrain("clip", ROWS, HELD_OUT, column_of, seed=0, settings=SMALL)
     assert halves.encoder.settings["part_a"] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_given_encoder_is_trained_in_place_of_a_new_one_and_stays_as_it_is(method):
+    given = TwoHalves(WIDTH, "tcn", 4) if method == "clip" else DilatedTCN(WIDTH, 4)
+    before = copy.deepcopy(given.state_dict())
+    settings = replace(SMALL, encoder=given)
+    if METHODS[method].in_all_spaces:
+        with pytest.raises(UsageError, match="encoder"):
+            train(method, settings=settings)
+        return
+    encoder = train(method, settings=settings).encoder
+    assert type(encoder) is type(given)
+    after = encoder.state_dict()
+    assert any(not torch.equal(after[name], before[name]) for name in before)
+    assert all(torch.equal(given.state_dict()[name], before[name]) for name in before)
+
+
+def test_a_given_encoder_that_does_not_fit_is_refused():
+    for method, encoder, said in [("simclr", DilatedTCN(WIDTH + 1), "width"), ("clip", DilatedTCN(WIDTH), "towers")]:
+        with pytest.raises(UsageError, match=said):
+            train(method, settings=replace(SMALL, encoder=encoder))
+    with pytest.raises(UsageError, match="tower_a"):
+        train("clip, split", settings=replace(SMALL, encoder=TwoHalves(WIDTH)))
 
 
 TABLE = [Column("memo", "text", "string"), Column("amount", "numeric", "double"),
