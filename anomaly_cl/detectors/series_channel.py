@@ -16,7 +16,17 @@ from anomaly_cl.detectors.series_bank import (
     chosen_banks,
     own_means,
 )
-from anomaly_cl.detectors.series_heads import DOUBLE, MEDIAN_OF, POINT, TRAINED, VIEWS, WEIGHTS, beside_median, centred
+from anomaly_cl.detectors.series_heads import (
+    DOUBLE,
+    MEDIAN_OF,
+    POINT,
+    TRAINED,
+    VIEWS,
+    WEIGHTS,
+    beside_median,
+    centred,
+    tempered,
+)
 from anomaly_cl.detectors.series_training import Member, parts_of
 from anomaly_cl.encoders.embed import embed
 from anomaly_cl.features.windows import WindowPlan, distinct, step_means
@@ -27,12 +37,13 @@ from anomaly_cl.scoring.neighbours import ExactNeighbours
 
 @dataclass(frozen=True)
 class WindowHead:
-    """A view of windows of one plan, by the encoder of a member where there is one."""
+    """A view of windows of one plan, by the encoder of a member where there is one, which `channels` share."""
 
     name: str
     view: str
     plan: WindowPlan
     member: Member | None = None
+    channels: int = 1
 
     def rows(self, windows: np.ndarray) -> np.ndarray:
         """Windows (n, width) as float32 rows (n, d) that distances are measured between."""
@@ -48,16 +59,21 @@ class WindowHead:
 
     @property
     def weight(self) -> float:
-        return WEIGHTS.get(self.curve, 1.0)
+        """An encoder that several channels share knows each the less: what it counts is shared too."""
+        return WEIGHTS.get(self.curve, 1.0) / (1 if self.member is None else self.channels)
 
 
 def window_heads(
-    plan: WindowPlan, double: WindowPlan | None, members: Sequence[Member], without: Sequence[str] = ()
+    plan: WindowPlan, double: WindowPlan | None, members: Sequence[Member], without: Sequence[str] = (),
+    channels: int = 1,
 ) -> list[WindowHead]:
-    """The heads of a channel but for those named in `without`; without members, those of raw geometry."""
+    """The heads of a channel but for those named in `without`; without members, those of raw geometry.
+
+    `channels` is how many share the members.
+    """
     heads = [WindowHead(view, view, plan) for view in VIEWS]
     heads += [] if double is None else [WindowHead(DOUBLE, "centred", double)]
-    heads += [WindowHead(f"{TRAINED} {member.part + 1}", TRAINED, plan, member) for member in members]
+    heads += [WindowHead(f"{TRAINED} {member.part + 1}", TRAINED, plan, member, channels) for member in members]
     return [head for head in heads if (TRAINED if head.member else head.name) not in without]
 
 
@@ -100,9 +116,10 @@ class ChannelScorer:
         if self.point:
             own[POINT] = [beside_median(stretch.values) for stretch in stretches]
         seen = {head.curve: head.plan.length for head in self.heads} | {POINT: MEDIAN_OF}
+        shares = {POINT: WEIGHTS[POINT]} | {  # in training one member speaks for all
+            head.curve: head.weight * (1 if head.member is None else members) for head in self.heads}
         for curve, means in own.items():
-            share = WEIGHTS.get(curve, 1.0) * (members if curve == TRAINED else 1)
-            self._learn(curve, means, seen[curve], share, total, weight)
+            self._learn(curve, means, seen[curve], shares[curve], total, weight)
         self.training_surprise_ = [self._mean(*each) for each in zip(total, weight, strict=True)]
         self.indices_ = self._indices()
         return self
@@ -115,7 +132,7 @@ class ChannelScorer:
         total, weight = np.zeros(len(values)), np.zeros(len(values))
         for curve, means, share in measured:
             known = np.isfinite(means)
-            total[known] += share * self.curves_[curve](means[known])
+            total[known] += share * tempered(self.curves_[curve](means[known]))
             weight[known] += share
         return self._mean(total, weight)
 
@@ -145,7 +162,7 @@ class ChannelScorer:
         judged = np.concatenate([mean[use] for mean, use in zip(means, used, strict=True)])
         judged = judged if len(judged) else np.zeros(1)  # nothing measured: 0 is usual
         self.curves_[curve] = Surprise().fit(judged)
-        own, first = cross_surprise(judged, seen), 0
+        own, first = tempered(cross_surprise(judged, seen)), 0
         for use, so_far, n in zip(used, total, weight, strict=True):
             so_far[use] += share * own[first:first + use.sum()]
             first += use.sum()

@@ -8,6 +8,7 @@ import numpy as np
 
 LEAST_SPREAD = 0.05  # of a window, in standard deviations of the channel: below it a flat stretch would be all noise
 SCALED = 0.25  # how far a window is brought to spread 1: at 1 amplitude is forgotten, at 0 it is all that counts
+FAR_OUT = 20.0  # nats
 MEDIAN_OF = 5
 
 WindowView = Callable[[np.ndarray], np.ndarray]
@@ -53,8 +54,20 @@ def beside_median(values: np.ndarray) -> np.ndarray:
     return np.abs(values - middle)
 
 
+def tempered(surprise: np.ndarray) -> np.ndarray:
+    """Surprise as it is up to 20 nats, and growing as its logarithm beyond.
+
+    So rare is nothing that a normal series can show: what a curve says there is how steep its tail was drawn, and a
+    single head or channel whose normal distances are tiny would drown all others.
+
+    >>> tempered(np.array([3.0, 20.0, 20.0 * np.e]))
+    array([ 3., 20., 40.])
+    """
+    return np.where(surprise > FAR_OUT, FAR_OUT * (1 + np.log(np.maximum(surprise, FAR_OUT) / FAR_OUT)), surprise)
+
+
 VIEWS: dict[str, WindowView] = {"centred": centred, "scaled": scaled, "differences": differences, "level": as_they_are}
 DOUBLE = "double"
 POINT = "point"
 TRAINED = "trained"
-WEIGHTS = {"level": 0.25, POINT: 0.25, TRAINED: 2.0}  # others 1
+WEIGHTS = {"level": 0.25, POINT: 0.25, TRAINED: 2.0}  # of a head; others 1; a member shares its own among channels

@@ -50,7 +50,8 @@ class SeriesScorer:
         judged = judged_steps([(each.entity, ~np.isnan(each.values).all(axis=1)) for each in moved], self.plan_)
         self.channels_ = []
         for channel, live in enumerate(self.live_):
-            heads = window_heads(self.plan_, self.double_, self.members_ if live else [], training.without)
+            heads = window_heads(self.plan_, self.double_, self.members_ if live else [], training.without,
+                                 self._shared_by)
             parts = [ChannelStretch(each.entity, each.values[:, channel]) for each in moved]
             self.channels_.append(ChannelScorer(heads, "point" not in training.without).fit(parts, judged))
         self.training_scores_ = [
@@ -112,9 +113,14 @@ class SeriesScorer:
         scorer.plan_ = _plan(state["length"])
         scorer.double_ = _plan(2 * state["length"]) if state["has_double"] else None
         scorer.members_ = [Member(encoder_from_state(member["encoder"]), member["part"]) for member in state["members"]]
-        heads = window_heads(scorer.plan_, scorer.double_, scorer.members_)
+        heads = window_heads(scorer.plan_, scorer.double_, scorer.members_, channels=scorer._shared_by)
         scorer.channels_ = [ChannelScorer.from_state(each, heads) for each in state["channels"]]
         return scorer
+
+    @property
+    def _shared_by(self) -> int:
+        """Channels that the members are shared by."""
+        return max(1, int(self.live_.sum()))
 
     def _learn_units(self, stretches: Sequence[Stretch]) -> None:
         """A channel that stood still in one entity, but moved in others, moves by as much as in these; else by 1."""

@@ -94,6 +94,12 @@ def test_in_training_one_member_speaks_for_all_at_each_step(scorer, members):
     assert_allclose(scorer.training_surprise_[0], total / (weight + 2 * len(members)), atol=RANK)
 
 
+def test_members_share_their_weight_among_the_channels_that_share_them(members):
+    weights = {head.name: head.weight for head in window_heads(PLAN, DOUBLE, members, channels=4)}
+    assert weights["trained 1"] == 0.5
+    assert weights["centred"] == weights["double"] == 1
+
+
 @pytest.mark.parametrize("chunk", [5, 64])
 def test_scores_do_not_depend_on_the_chunks(scorer, monkeypatch, chunk):
     whole = scorer.surprise(NEW, "")

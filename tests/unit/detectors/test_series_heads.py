@@ -5,7 +5,16 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from anomaly_cl.detectors.series_heads import LEAST_SPREAD, SCALED, VIEWS, beside_median, centred, scaled
+from anomaly_cl.detectors.series_heads import (
+    FAR_OUT,
+    LEAST_SPREAD,
+    SCALED,
+    VIEWS,
+    beside_median,
+    centred,
+    scaled,
+    tempered,
+)
 
 WINDOWS = np.random.default_rng(0).normal(3, 2, size=(20, 16)).astype(np.float32)
 
@@ -49,3 +58,12 @@ def test_all_views_but_the_level_are_blind_to_a_shift():
 def test_a_flat_window_is_not_blown_up():
     flat = np.random.default_rng(2).normal(0, 1e-6, (1, 16))
     assert np.abs(scaled(flat)).max() < 3 * np.abs(centred(flat)).max()
+
+
+def test_tempered_surprise_keeps_the_order_and_what_is_within_reach():
+    surprise = np.concatenate([np.linspace(0, FAR_OUT, 50), np.geomspace(FAR_OUT + 1e-9, 1e6, 200)])
+    found = tempered(surprise)
+    assert (found[:50] == surprise[:50]).all()
+    assert (np.diff(found) > 0).all()
+    assert_allclose(found[50], FAR_OUT)
+    assert found[-1] < 13 * FAR_OUT

@@ -76,7 +76,7 @@ def test_a_step_does_not_see_those_beyond_the_longest_window(trained):
 def test_training_scores_are_like_those_of_new_normal_steps(trained):
     honest, new = trained.training_scores_[0], trained.score(waves(2_000, 7, 2))
     self_met = trained.score(NORMAL)
-    assert abs(np.median(honest) - np.median(new)) < 0.4 * np.median(new)
+    assert 0.8 < np.median(honest) / np.median(new) < 1.6  # higher rather than lower: false alarms are promised
     assert np.median(self_met) < 0.7 * np.median(honest)
 
 
