@@ -49,7 +49,7 @@ def measure(
     say: Callable[[str], None],
 ) -> pd.DataFrame:
     """A line for each kind and seed, kept in `FILE`; what is in it is not measured again."""
-    by_key = {(kind.name, seed, normal_steps, new_steps): kind for seed in seeds for kind in chosen}
+    by_key = {(kind.name, seed, normal_steps, new_steps): kind for kind in chosen for seed in seeds}
 
     def line(key: tuple[Any, ...]) -> dict[str, Any]:
         found = measure_series(by_key[key], *key[1:])
