@@ -108,10 +108,14 @@ class FittedSeries(FittedDetector):
         grid = gridded(every, self.grid_, POOLED)
         surprise = [self.scorer_.channel_surprise(each.values, each.entity) for each in grid.stretches]
         rows, numbers = step_rows(every, self.series_schema_, grid, surprise, self.scorer_.centres_)
-        ours = numbers >= before
-        rejected = dict(grid.report.rejected)
-        rejected |= dict.fromkeys(np.setdiff1d(np.arange(every.num_rows), [*numbers, *rejected]).tolist(), UNMEASURED)
-        return Steps(rows.filter(pa.array(ours)), numbers[ours] - before,
+        rejected, told = dict(grid.report.rejected), np.zeros(every.num_rows, bool)
+        told[numbers] = True
+        told[list(rejected)] = True
+        rejected |= dict.fromkeys(np.flatnonzero(~told).tolist(), UNMEASURED)
+        if before:  # a filter copies all rows
+            ours = numbers >= before
+            rows, numbers = rows.filter(pa.array(ours)), numbers[ours] - before
+        return Steps(rows, numbers,
                      tuple((row - before, rule) for row, rule in sorted(rejected.items()) if row >= before),
                      grid.report)
 
