@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Self, cast
+from typing import ClassVar, NamedTuple, Self, cast
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 
-from anomaly_cl.encoders.encoder import Encoder
 from anomaly_cl.encoders.series import KernelResidual, WindowEncoder
 from anomaly_cl.errors import UsageError
 from anomaly_cl.losses.triplet import soft_triplet
+from anomaly_cl.pretraining.averaged import AveragedModule
 from anomaly_cl.pretraining.batches import Batch
-from anomaly_cl.pretraining.module import ContrastiveModule, starting_encoder
+from anomaly_cl.pretraining.module import starting_encoder
 from anomaly_cl.pretraining.settings import TrainingSettings
 from anomaly_cl.views.injections import Injection, inject, injections_for
 
@@ -58,7 +57,7 @@ class _Strange(NamedTuple):
     altered: Tensor
 
 
-class AgainstInjections(ContrastiveModule):
+class AgainstInjections(AveragedModule):
     """Triplets of a `WindowEncoder`: anchor and positive are normal windows, the negative has an injected anomaly.
 
     The anchor is the normal window nearest to the negative, as it will be when a score is asked for, and the positive
@@ -70,7 +69,6 @@ class AgainstInjections(ContrastiveModule):
     default_steps: ClassVar[int] = 300
     default_rate: ClassVar[float] = 2e-3
     default_batch: ClassVar[int] = 64
-    stops_early: ClassVar[bool] = False
     encoder: WindowEncoder
     bank: Tensor
     bank_features: Tensor
@@ -80,9 +78,8 @@ class AgainstInjections(ContrastiveModule):
     near_apart: Tensor
 
     def __init__(self, encoder: WindowEncoder, own: InjectionsSettings, learning_rate: float, seed: int = 0):
-        super().__init__(encoder, learning_rate, 0.0, seed)
+        super().__init__(encoder, learning_rate, seed)
         self.own = own
-        self.average = AveragedModel(encoder).requires_grad_(False)
 
     @classmethod
     def from_settings(cls, column_of: Tensor, settings: TrainingSettings, seed: int) -> Self:
@@ -93,10 +90,6 @@ class AgainstInjections(ContrastiveModule):
             raise UsageError("contrast against injections trains an encoder of windows",
                              f"found {type(encoder).__name__}", "give a WindowEncoder, or none")
         return cls(encoder, own, settings.learning_rate or cls.default_rate, seed)
-
-    @classmethod
-    def has_views(cls, settings: TrainingSettings) -> bool:
-        return False
 
     def prepare(self, rows: Tensor, generator: torch.Generator) -> None:
         """Keep windows as bank, and standardise the features by them."""
@@ -126,18 +119,6 @@ class AgainstInjections(ContrastiveModule):
 
     def contrastive_loss(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         return self._loss(self._strange(rows, generator), generator)
-
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Average the weights, once the first third of the steps is gone."""
-        if self.global_step > self.trainer.estimated_stepping_batches / 3:
-            self.average.update_parameters(self.encoder)
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(self.encoder.parameters(), lr=self.learning_rate)
-
-    @property
-    def trained_encoder(self) -> Encoder:
-        return cast(Encoder, self.average.module) if self.average.n_averaged else self.encoder
 
     @torch.no_grad()
     def _strange(self, rows: Tensor, generator: torch.Generator) -> _Strange:

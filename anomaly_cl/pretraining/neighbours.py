@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self, cast
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 
-from anomaly_cl.encoders.encoder import Encoder
 from anomaly_cl.encoders.metrics import SpaceMetrics
 from anomaly_cl.errors import UsageError
 from anomaly_cl.losses.distance_ratio import DistanceRatioLoss, neighbour_distance
+from anomaly_cl.pretraining.averaged import AveragedModule
 from anomaly_cl.pretraining.batches import Batch
-from anomaly_cl.pretraining.module import ContrastiveModule
 from anomaly_cl.pretraining.settings import TrainingSettings
 from anomaly_cl.views.copies import ALL_COPIES, Copies, CopyKind, draw_copies
 
@@ -44,22 +42,19 @@ class NeighboursSettings:
                              f"found {self}", "leave the settings at their defaults")
 
 
-class Neighbours(ContrastiveModule):
+class Neighbours(AveragedModule):
     """A metric a space, raw geometry and a residual, learned by the ratio of distances to normal neighbours.
 
     Rows come in several spaces side by side. In each, the distance of a normal row to its nearest others is made small
     against that of strange copies of normal rows to theirs, each row and the parents of each copy being left out of the
     bank (`distance_ratio`). There is no projection head: those distances are what is used later. The metrics start
-    from raw geometry and are held near it, the more so the fewer rows there are; they end as the mean of the weights
-    over the last two thirds of the steps (Polyak and Juditsky 1992), without early stopping: the loss on copies goes
-    on falling long after the metric began to fit them alone.
+    from raw geometry and are held near it, the more so the fewer rows there are.
     """
 
     default_steps: ClassVar[int] = 120
     default_rate: ClassVar[float] = 3e-3
     default_batch: ClassVar[int] = 64
     in_all_spaces: ClassVar[bool] = True
-    stops_early: ClassVar[bool] = False
     n_spaces: ClassVar[int] = 3
     encoder: SpaceMetrics
     bank: Tensor
@@ -68,10 +63,9 @@ class Neighbours(ContrastiveModule):
         self, encoder: SpaceMetrics, column_of: Tensor, temperature: float, learning_rate: float, seed: int = 0,
         own: NeighboursSettings | None = None,
     ):
-        super().__init__(encoder, learning_rate, 0.0, seed)
+        super().__init__(encoder, learning_rate, seed)
         self.loss = DistanceRatioLoss(temperature)
         self.column_of, self.own = column_of, own or NeighboursSettings()
-        self.average = AveragedModel(encoder).requires_grad_(False)
 
     @classmethod
     def from_settings(cls, column_of: Tensor, settings: TrainingSettings, seed: int) -> Self:
@@ -84,10 +78,6 @@ class Neighbours(ContrastiveModule):
         steps = super().steps_for(settings, width)
         wide = settings.of_method(NeighboursSettings).wide * cls.n_spaces
         return steps if width <= wide else max(min(FEWEST_STEPS, steps), round(steps * wide / width))
-
-    @classmethod
-    def has_views(cls, settings: TrainingSettings) -> bool:
-        return False
 
     def prepare(self, rows: Tensor, generator: torch.Generator) -> None:
         """Keep the rows as bank, and make the strange copies."""
@@ -105,18 +95,6 @@ class Neighbours(ContrastiveModule):
 
     def contrastive_loss(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         return self._ratio_loss(rows, None, generator)
-
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Average the weights, once the first third of the steps is gone."""
-        if self.global_step > self.trainer.estimated_stepping_batches / 3:
-            self.average.update_parameters(self.encoder)
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(self.encoder.parameters(), lr=self.learning_rate)
-
-    @property
-    def trained_encoder(self) -> Encoder:
-        return cast(Encoder, self.average.module) if self.average.n_averaged else self.encoder
 
     def _ratio_loss(self, rows: Tensor, positions: Tensor | None, generator: torch.Generator) -> Tensor:
         """The loss of rows (n, width), which stand at these positions of the bank or, if None, not in it."""
