@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Iterable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +11,7 @@ import plotly.graph_objects as go
 
 from apps.benchmark.models import OURS
 from apps.benchmark.plots import critical_difference_plot, is_ablation, per_set_plot
+from apps.benchmark.provenance import machine, measured, mixed_programs, programs, seeds
 from apps.benchmark.ranks import Friedman, compare, critical_difference, friedman, holm
 from apps.benchmark.results import read_results
 from apps.benchmark.summary import AREAS, by_set, clean, means, results_frame, unclean_means
@@ -55,19 +53,9 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _provenance(frame: pd.DataFrame) -> str:
-    days = sorted(frame["date"].unique())
-    programs = frame.groupby("model")["code"].nunique()
-    mixed = sorted(programs[programs > 1].index)
-    period = " to ".join(dict.fromkeys([days[0], days[-1]]))
-    seeds = ", ".join(map(str, sorted(frame["seed"].unique())))
-    lines = [
-        f"- measured {period}; {frame['data'].nunique()} data sets, seeds {seeds}, one thread a run",
-        f"- Python {platform.python_version()}; " + ", ".join(f"{name} {version(name)}" for name in VERSIONS),
-        f"- {platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-    ]
-    if mixed:
-        lines.append(f"- measured with more than one state of the program: {', '.join(mixed)} (--again mends it)")
-    return "\n".join(lines)
+    lines = [f"{measured(frame)}; {frame['data'].nunique()} data sets, {seeds(frame)}, one thread a run",
+             programs(VERSIONS), machine(), *mixed_programs(frame)]
+    return "\n".join(f"- {line}" for line in lines)
 
 
 def _means_text(frame: pd.DataFrame) -> str:
@@ -76,8 +64,8 @@ def _means_text(frame: pd.DataFrame) -> str:
     n_sets = frame["data"].nunique()
     table = markdown(
         ["model", *areas, "median s", "max s", "sets", "failed runs"],
-        ([_mark(name) + ("" if line["complete"] else " *"), *(_number(line[area]) for area in areas),
-          _number(line["median s"]), _number(line["max s"]), f"{line['sets']} of {n_sets}", str(line["failed"])]
+        ([_mark(name) + ("" if line["complete"] else " *"), *(number(line[area]) for area in areas),
+          number(line["median s"]), number(line["max s"]), f"{line['sets']} of {n_sets}", str(line["failed"])]
          for name, line in zip(map(str, lines.index), lines.to_dict("records"), strict=True)),
     )
     about = ("Means over data sets of the mean over seeds, in percent; odd and even: by the number before a set's "
@@ -129,7 +117,7 @@ def _unclean_text(frame: pd.DataFrame) -> str:
     found = frame[(frame["share"] > 0) & (frame["error"] == "")]
     actual = (100 * found["anomalies_in_training"] / found["rows"]).groupby(found["share"]).mean()
     had = ", ".join(f"{share:.2f} % at {100 * float(str(asked)):g} %" for asked, share in actual.items())
-    rows = ([_mark(str(name)), *map(_number, line)] for name, line in lines.iterrows())
+    rows = ([_mark(str(name)), *map(number, line)] for name, line in lines.iterrows())
     return ("Half of the anomalies are set aside to train, the other half is tested, at every share; "
             f"small sets have fewer anomalies than asked for (mean shares reached: {had}).\n\n"
             + markdown(["model", *lines.columns], rows))
@@ -149,8 +137,9 @@ def _write_plot(figure: go.Figure, stem: Path) -> None:
     write_svg(figure, stem.with_suffix(".svg"))
 
 
-def _number(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.2f}"
+def number(value: float, digits: int = 2) -> str:
+    """A number with so many decimals; a dash where there is none."""
+    return "–" if np.isnan(value) else f"{value:.{digits}f}"
 
 
 def _best(value: float, best: float) -> str:

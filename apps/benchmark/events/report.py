@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from apps.benchmark.events.history import HistoryCost
 from apps.benchmark.events.plot import week_plot
 from apps.benchmark.events.runs import EventJob, EventResult, read_results
 from apps.benchmark.models import OURS
-from apps.benchmark.report import markdown
+from apps.benchmark.provenance import machine, measured, mixed_programs, programs, seeds
+from apps.benchmark.report import markdown, number
 
 MEASURES = {"auc_roc": "AUC-ROC", "auc_pr": "AP", "card_precision": "CP@100", "recall_1": "recall 1",
             "recall_2": "recall 2", "recall_3": "recall 3", "auc_pr_13": "AP without 2"}
@@ -81,8 +78,8 @@ def growth(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _means_text(frame: pd.DataFrame) -> str:
-    rows = ([str(name), *(_number(line[measure], 3) for measure in MEASURES),
-             *(_number(line[each], 1) for each in COSTS), str(int(line["weeks"]))]
+    rows = ([str(name), *(number(line[measure], 3) for measure in MEASURES),
+             *(number(line[each], 1) for each in COSTS), str(int(line["weeks"]))]
             for name, line in means(frame).iterrows())
     return markdown(["model", *MEASURES.values(), *COSTS.values(), "weeks"], rows)
 
@@ -90,34 +87,26 @@ def _means_text(frame: pd.DataFrame) -> str:
 def _weeks_text(frame: pd.DataFrame, measure: str) -> str:
     table = by_week(frame, measure)
     return markdown(["model", *map(str, table)],
-                    ([str(name), *(_number(value, 3) for value in line)] for name, line in table.iterrows()))
+                    ([str(name), *(number(value, 3) for value in line)] for name, line in table.iterrows()))
 
 
 def _growth_text(frame: pd.DataFrame) -> list[str]:
     lines = growth(frame)
     if lines.empty:
         return []
-    rows = ([line["few"], line["many"], str(line["weeks"]), _number(line["AP few"], 3), _number(line["AP many"], 3),
-             _number(line["loss %"], 1)] for line in lines.to_dict("records"))
+    rows = ([line["few"], line["many"], str(line["weeks"]), number(line["AP few"], 3), number(line["AP many"], 3),
+             number(line["loss %"], 1)] for line in lines.to_dict("records"))
     return ["## What more columns cost", markdown(list(map(str, lines)), rows)]
 
 
 def _provenance(frame: pd.DataFrame, cost: HistoryCost | None) -> str:
-    days = sorted(frame["date"].unique())
-    programs = frame.groupby("model")["code"].nunique()
-    seeds = ", ".join(map(str, sorted(frame["seed"].unique())))
-    found = ", ".join(f"{name} {version(name)}" for name in VERSIONS if name != "lightgbm" or find_spec(name))
     lines = [
-        f"measured {' to '.join(dict.fromkeys([days[0], days[-1]]))}; seeds {seeds}; each run in a process of its own, "
-        "one thread, two for histories",
-        f"Python {platform.python_version()}; {found}",
-        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores; load average before a run: median "
-        f"{frame['load'].median():.1f}, at most {frame['load'].max():.1f}",
+        f"{measured(frame)}; {seeds(frame)}; each run in a process of its own, one thread, two for histories",
+        programs(name for name in VERSIONS if name != "lightgbm" or find_spec(name)),
+        f"{machine()}; load average before a run: median {frame['load'].median():.1f}, at most "
+        f"{frame['load'].max():.1f}",
+        *([cost.in_words()] if cost else []), *mixed_programs(frame),
     ]
-    if cost:
-        lines.append(cost.in_words())
-    if mixed := sorted(programs[programs > 1].index):
-        lines.append(f"measured with more than one state of the program: {', '.join(mixed)} (--again mends it)")
     return "\n".join(f"- {line}" for line in lines)
 
 
@@ -128,7 +117,3 @@ def _failures(frame: pd.DataFrame) -> list[str]:
     rows = ([line["model"], line["week"], str(line["seed"]), " ".join(line["error"].split())[:200]]
             for line in failed.to_dict("records"))
     return ["## Failed runs", markdown(["model", "week", "seed", "error"], rows)]
-
-
-def _number(value: float, digits: int) -> str:
-    return "–" if np.isnan(value) else f"{value:.{digits}f}"

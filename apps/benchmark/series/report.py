@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from anomaly_cl.errors import InputError
 from apps.benchmark.intervals import RESAMPLES
 from apps.benchmark.models import OURS
-from apps.benchmark.report import markdown
+from apps.benchmark.provenance import machine, measured, mixed_programs, programs, seeds
+from apps.benchmark.report import markdown, number
 from apps.benchmark.series.runs import KEY, MEASURES, RESULTS, SeriesJob, read_results
 from apps.benchmark.series.summary import by_series, differences, means
 
@@ -67,8 +64,8 @@ def _means_text(frame: pd.DataFrame, folder: Sequence[str], published: pd.DataFr
     lines = means(frame, folder, published)
     numbers = [name for name in map(str, lines) if name not in ("seconds", "failed", "series", "complete")]
     titles = {"all": "VUS-PR", "auc_pr": "AUC-PR", "auc_roc": "AUC-ROC"}
-    rows = ([_mark(str(name)) + ("" if line["complete"] else " *"), *(_number(line[each], 3) for each in numbers),
-             _number(line["seconds"], 2), f"{line['series']:.0f}", _number(line["failed"], 0)]
+    rows = ([_mark(str(name)) + ("" if line["complete"] else " *"), *(number(line[each], 3) for each in numbers),
+             number(line["seconds"], 2), f"{line['series']:.0f}", number(line["failed"], 0)]
             for name, line in lines.iterrows())
     table = markdown(["model", *(titles.get(each, each) for each in numbers), "s", "series", "failed runs"], rows)
     return "\n\n".join([table] + ([] if lines["complete"].all() else [INCOMPLETE]))
@@ -86,17 +83,8 @@ def _differences_text(frame: pd.DataFrame, published: pd.DataFrame | None) -> li
 
 
 def _provenance(frame: pd.DataFrame) -> str:
-    days = sorted(frame["date"].unique())
-    programs = frame.groupby("model")["code"].nunique()
-    seeds = ", ".join(map(str, sorted(frame["seed"].unique())))
-    lines = [
-        f"measured {' to '.join(dict.fromkeys([days[0], days[-1]]))}; {frame['series'].nunique()} series, seeds "
-        f"{seeds}, one thread a run",
-        f"Python {platform.python_version()}; " + ", ".join(f"{name} {version(name)}" for name in VERSIONS),
-        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-    ]
-    if mixed := sorted(programs[programs > 1].index):
-        lines.append(f"measured with more than one state of the program: {', '.join(mixed)} (--again mends it)")
+    lines = [f"{measured(frame)}; {frame['series'].nunique()} series, {seeds(frame)}, one thread a run",
+             programs(VERSIONS), machine(), *mixed_programs(frame)]
     return "\n".join(f"- {line}" for line in lines)
 
 
@@ -108,10 +96,6 @@ def _failures(frame: pd.DataFrame) -> list[str]:
     lines = kinds.agg(["size", "first"]).reset_index().to_dict("records")
     rows = ([line["model"], line["error"], f"{line['size']}, as {line['first']}"] for line in lines)
     return ["## Failed runs", markdown(["model", "error", "runs"], rows)]
-
-
-def _number(value: float, digits: int) -> str:
-    return "–" if np.isnan(value) else f"{value:.{digits}f}"
 
 
 def _mark(name: str) -> str:
