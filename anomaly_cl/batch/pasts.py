@@ -127,7 +127,8 @@ class PastRecords:
 
 def _by_entity(reader: pa.RecordBatchReader) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     """Records of a stream that comes entity by entity."""
-    position, held = -1, []
+    position = -1
+    held: list[dict[str, Any]] = []
     for batch in reader:
         for line in batch.to_pylist():
             if line[ENTITY] != position:
@@ -141,5 +142,6 @@ def _by_entity(reader: pa.RecordBatchReader) -> Iterator[tuple[int, list[dict[st
 
 def _record(line: dict[str, Any]) -> dict[str, Any]:
     key = line.get(KEY)
-    return {"time": json_value(line[TIME]), "key": None if key is None else str(key), "amount": known_amount(line[AMOUNT]),
+    return {"time": json_value(line[TIME]), "key": None if key is None else str(key),
+            "amount": known_amount(line[AMOUNT]),
             "risk": None if line[RISK] is None else round(line[RISK], 3), "alert": line[ALERT]}

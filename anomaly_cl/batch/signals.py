@@ -104,11 +104,13 @@ class StepSignals:
             points = {"time": bins.times(times), "channels": channels, "surprise": bins.high(self._score(steps))}
             yield Signal(run_id=run_id, entity=name, points=points)
 
-    def around(self, entity: str, start: int, end: int, channels: Sequence[str]) -> dict[str, Any]:
-        """The steps around a span, between two instants in microseconds: values and surprise of the channels.
+    def around(self, entity: str, span: Any) -> dict[str, Any]:
+        """The steps around a span, a line of `SeriesDetector.spans`: values and surprise of its strongest channels.
 
         Of a long stretch the strangest step of each bin is kept.
         """
+        start, end = self._micros(pa.array([span["start"], span["end"]], self.rows.schema.field(self.series.time).type)
+                                  ).to_pylist()
         side = round(SIDE * self.detector.scorer_.plan_.length) * self.detector.grid_.step_us
         steps = self._steps(entity)
         first, last = np.searchsorted(self.micros[steps], [start - side, end + side + 1])
@@ -116,17 +118,12 @@ class StepSignals:
         surprise = surprise_matrix(self.rows.take(pa.array(steps)), self.series.channels)
         bins = self._bins(steps, AROUND)
         kept = bins.strangest(over_channels(surprise))
-        part, shown = self.rows.take(pa.array(steps[kept])), list(channels)[:CHANNELS]
+        part, shown = self.rows.take(pa.array(steps[kept])), list(span["channels"])[:CHANNELS]
         return {
             "time": _with_gaps(json_value(part.column(self.series.time).to_pylist()), bins.gap_after),
             "channels": {name: bins.drawn(_floats(part.column(name))) for name in shown},
             "surprise": {name: bins.drawn(surprise[kept, self.series.channels.index(name)]) for name in shown},
         }
-
-    def instants(self, times: Sequence[Any]) -> list[int]:
-        """Microseconds of times as the rows have them."""
-        return [int(each) for each in self._micros(pa.array(times, self.rows.schema.field(self.series.time).type))
-                .to_pylist()]
 
     def _micros(self, times: pa.Array | pa.ChunkedArray) -> Any:
         zone = getattr(times.type, "tz", None)

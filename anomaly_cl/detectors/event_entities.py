@@ -53,14 +53,14 @@ def known_entities(
     names, codes = numbered(records.column(plan.record_names[role]))
     end = int(records.column("micros").to_numpy().max(initial=0)) + 1
     last = LastRecords(codes, *instants_and_ties(records))
-    network = None if head is not None else PastEncoder(len(encoder.column_of_), RECORDS)
+    summing = PastEncoder(len(encoder.column_of_), RECORDS)
     counts, parts = [np.zeros(0, np.int64)], []
     for start in range(0, max(len(names), 1), ENTITIES_AT_ONCE):
         asked = np.arange(start, min(start + ENTITIES_AT_ONCE, len(names)))
         places = last.before_instants(asked, np.full(len(asked), end), RECORDS)
         held, pasts = compact(places)
         history = EntityHistory(encoder.transform(rows.take(held)).spaces[SPACE], np.full((len(held), 1), NONE))
-        parts.append(head.embed_pasts(history, pasts) if head is not None else embed(network, history.pasts(pasts)))
+        parts.append(head.embed_pasts(history, pasts) if head is not None else embed(summing, history.pasts(pasts)))
         counts.append((places != NONE).sum(axis=1))
     return Entities(names, np.concatenate(parts), np.concatenate(counts))
 

@@ -18,10 +18,10 @@ from anomaly_cl.detectors.series_bank import POOLED
 from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.schema import Schema
 from anomaly_cl.scoring.calibration import Calibration
+from anomaly_cl.table.conform import PRIVATE
 
 CURVE_POINTS = 60
 BEYOND = 1.25  # times the largest calibration score: how far the curve goes on
-MASKED = "(private)"
 
 
 def model_facts(detector: Detector) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def masked_segments(segments: list[dict[str, Any]], schema: Schema) -> list[dict
     """Lines about segments; their names are numbered where the segment is private."""
     if not any(column.private and column.role == "segment" for column in schema.columns):
         return segments
-    names = {line["segment"]: f"{MASKED} {number}" for number, line in enumerate(segments) if line["segment"]}
+    names = {line["segment"]: f"{PRIVATE} {number}" for number, line in enumerate(segments) if line["segment"]}
     return [line | {"segment": names.get(line["segment"]),
                     "compared_with": names.get(line["compared_with"], line["compared_with"])} for line in segments]
 
@@ -171,8 +171,8 @@ def _masked(facts: dict[str, Any], schema: Schema) -> dict[str, Any]:
 def _masked_group(group: Mapping[Any, Any], private: set[str]) -> dict[Any, Any]:
     """A group without what is typical of private columns, nor a description that tells of one."""
     left = {name: value for name, value in group.items() if str(name).removeprefix("typical_") not in private}
-    return left | ({"description": MASKED} if private & set(group["differs_in"]) else {})
+    return left | ({"description": PRIVATE} if private & set(group["differs_in"]) else {})
 
 
 def _hidden(value: Any) -> Any:
-    return {name: MASKED for name in value} if isinstance(value, dict) else MASKED
+    return dict.fromkeys(value, PRIVATE) if isinstance(value, dict) else PRIVATE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,9 +24,9 @@ class Plane(Protocol):
     that each direction has, None where that means nothing.
     """
 
-    name: str
+    name: ClassVar[str]
     normal_: np.ndarray
-    explained_: list[float] | None
+    explained_: Any
 
     def fit(self, normal: ArrayLike) -> Self:
         """Learn from normal rows (n, d)."""
@@ -44,13 +44,13 @@ class PrincipalPlane:
     [0.8, 0.2]
     """
 
-    name = "PCA"
+    name: ClassVar[str] = "PCA"
 
     def fit(self, normal: ArrayLike) -> Self:
         X = finite_matrix(normal, fewest=1).astype(np.float64)
         self.width_ = X.shape[1]
         self._pca = None
-        self.explained_: list[float] = [0.0, 0.0]
+        self.explained_ = [0.0, 0.0]
         if len(X) > 1:
             self._pca = PCA(min(2, *X.shape), svd_solver="full").fit(X)
             shares = self._pca.explained_variance_ / max(float(X.var(axis=0, ddof=1).sum()), np.finfo(float).tiny)
@@ -70,8 +70,8 @@ class PrincipalPlane:
 class NeighbourPlane:
     """A plane that keeps neighbours together, by UMAP (McInnes et al. 2018); it explains no share of the variance."""
 
-    name = "UMAP"
-    explained_: None = None
+    name: ClassVar[str] = "UMAP"
+    explained_ = None
 
     def fit(self, normal: ArrayLike) -> Self:
         X = finite_matrix(normal, fewest=4)
