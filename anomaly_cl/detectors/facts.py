@@ -15,6 +15,7 @@ from anomaly_cl.detectors.events import EventDetector
 from anomaly_cl.detectors.loading import Detector
 from anomaly_cl.detectors.series import SeriesDetector
 from anomaly_cl.detectors.series_bank import POOLED
+from anomaly_cl.detectors.series_heads import POINT, WEIGHTS
 from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.schema import Schema
 from anomaly_cl.scoring.calibration import Calibration
@@ -105,7 +106,8 @@ def head_facts(detector: Detector) -> dict[str, float]:
     if isinstance(detector, SeriesDetector):
         channel = next((each for each, live in zip(detector.scorer_.channels_, detector.scorer_.live_, strict=True)
                         if live), detector.scorer_.channels_[0])
-        return {head.name: float(head.weight) for head in channel.heads}
+        point = {POINT: WEIGHTS[POINT]} if POINT in channel.curves_ else {}
+        return {head.name: float(head.weight) for head in channel.heads} | point
     refinement = detector.scorer_.refinement_
     return dict(detector.scorer_.ensemble_.fusion_.weights_) | (
         {} if refinement is None else dict(refinement.fusion_.weights_))

@@ -51,10 +51,9 @@ class PrincipalPlane:
         self.width_ = X.shape[1]
         self._pca = None
         self.explained_ = [0.0, 0.0]
-        if len(X) > 1:
+        if np.ptp(X, axis=0).any():
             self._pca = PCA(min(2, *X.shape), svd_solver="full").fit(X)
-            shares = self._pca.explained_variance_ / max(float(X.var(axis=0, ddof=1).sum()), np.finfo(float).tiny)
-            self.explained_ = [*map(float, shares), 0.0][:2]
+            self.explained_ = [*map(float, self._pca.explained_variance_ratio_), 0.0][:2]
         self.normal_ = self.transform(X)
         return self
 
