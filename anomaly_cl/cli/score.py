@@ -66,7 +66,7 @@ def score(
 
     if verdicts is not None and verdicts_of is not None:
         raise UsageError("verdicts come from --verdicts or --verdicts-of", "both are given", "give one of them")
-    asked = {name: value for name, value in (("amount", amount), ("explain", explain), ("plane", plane))
+    asked: dict[str, Any] = {name: value for name, value in (("amount", amount), ("explain", explain), ("plane", plane))
              if value is not None}
     if asked and store is None:
         raise UsageError("--amount, --explain and --map are about what goes to a store", "there is no --store",
