@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -109,7 +110,7 @@ class Investigation:
 
     def give(self, store: AlertStore, run: Run, alerts: Iterator[Alert], flagged: Flagged) -> dict[str, Any]:
         """Add the run to the store with all that belongs to it; what was stored, as plain data for the manifest."""
-        told = {"explained": 0, "pasts": 0, "similar": 0, "signals": 0, "amount": self.amount,
+        told = {"explained": 0, "explaining_seconds": 0.0, "pasts": 0, "similar": 0, "signals": 0, "amount": self.amount,
                 "map": None if self.map is None else self.map.plane.name}
         if self.map is not None:
             run.summary = run.summary | {"map": self.map.as_dict()}
@@ -126,15 +127,29 @@ class Investigation:
         riskiest[np.argsort(-records.scores.score, kind="stable")[:self.shown.explain]] = True
         for start in range(0, len(riskiest), CHUNK):
             part = records.take(np.arange(start, min(start + CHUNK, len(riskiest))))
-            amounts = amounts_of(part.rows, self.amount)
+            amounts, level = amounts_of(part.rows, self.amount), _level(records.scores)
+            explained = self._explained(part, np.flatnonzero(riskiest[start:start + CHUNK]), level, told)
             places = [] if self.map is None else self.map.places(part.rows)
             for i, alert in enumerate(islice(alerts, CHUNK)):
                 alert.amount = known_amount(amounts[i])
                 if places:
                     alert.map_x, alert.map_y = places[i]
+                alert.explanation = explained.get(i)
                 if riskiest[start + i] and flagged.spans is not None and self.signals is not None:
                     alert.signal = self.signals.around(alert.entity or "", flagged.spans.lines.iloc[start + i])
                 yield alert
+
+    def _explained(
+        self, part: Candidates, chosen: np.ndarray, level: float, told: dict[str, Any]
+    ) -> dict[int, dict[str, Any]]:
+        """Explanations of chosen rows, by position; of series none, whose reasons are their channels."""
+        if isinstance(self.detector, SeriesDetector) or not len(chosen):
+            return {}
+        started = time.perf_counter()
+        found = self.detector.explain_table(part.rows.take(pa.array(chosen)), level=level)
+        told["explained"] += len(found)
+        told["explaining_seconds"] = round(told["explaining_seconds"] + time.perf_counter() - started, 3)
+        return {int(i): each.to_dict() for i, each in zip(chosen, found, strict=True)}
 
     def _pasts(self, run: Run, records: Candidates, told: dict[str, Any]) -> Iterator[EntityPast]:
         if self.pasts is None:
@@ -154,6 +169,11 @@ class Investigation:
         for signal in self.signals.whole(names[:SIGNALS], run.id):
             told["signals"] += 1
             yield signal
+
+
+def _level(scores: Scores) -> float:
+    """The p-value up to which a record of the run is flagged, so that a counterfactual takes it out of the alerts."""
+    return float(min(scores.p_value.max(), 1 - 1e-9))
 
 
 def alerted_entities(records: Candidates, schema: Schema) -> dict[str, list[Any]]:

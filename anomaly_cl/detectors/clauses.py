@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from anomaly_cl.detectors.differing import is_missing, is_number
+from anomaly_cl.detectors.explanation import Clause
 
 LONGEST = 60  # characters of a text value
 MOST_CLAUSES = 3
@@ -113,11 +114,15 @@ def change_in_words(column: str, value: Any, to: Any) -> str:
     return f"{printable(column)} {told(rounded(to))} rather than {told(value)}"
 
 
-def sentence(clauses: Sequence[tuple[float, str]], unusual: bool, p_value: float) -> str:
-    """At most three clauses, strongest first, given each with its contribution; what is least usual of a row that is
-    not unusual.
-    """
-    kept = [text for nats, text in clauses if nats > WEAK * clauses[0][0]][:MOST_CLAUSES] if clauses else []
+def worth_telling(clauses: Sequence[tuple[float, Clause]], unusual: bool) -> tuple[Clause, ...]:
+    """At most three clauses, strongest first, given each with its contribution; one of a row that is not unusual."""
+    kept = [clause for nats, clause in clauses if nats > WEAK * clauses[0][0]]
+    return tuple(kept[:MOST_CLAUSES if unusual else 1])
+
+
+def sentence(clauses: Sequence[Clause], unusual: bool, p_value: float) -> str:
+    """The clauses together; of a row that is not unusual, what is least usual."""
+    kept = [clause.text for clause in clauses]
     if unusual:
         return "; ".join(kept) if kept else "no single column makes this record unusual, their combination does"
     often = f"of 1,000 normal records {1_000 * p_value:,.0f} look at least as odd"

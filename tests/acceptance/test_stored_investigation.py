@@ -55,6 +55,26 @@ def test_amounts_are_those_of_the_file(folder):
         assert alert.entity_column == "customer_id"
 
 
+def test_the_riskiest_alerts_are_explained_as_the_detector_explains_them(folder):
+    detector = load(folder / "model")
+    events = detector.event_rows(folder / "new.csv", folder / "old.csv")
+    place = {key: i for i, key in enumerate(events.column("transaction_id").to_pylist())}
+    score(folder, "few", "--history", folder / "old.csv", "--explain", 5, store="few.sqlite")
+    alerts = sorted(stored(folder, Alert, "few.sqlite"), key=lambda alert: -alert.score)
+    level = max(alert.p_value for alert in alerts)
+    assert [alert.explanation is not None for alert in alerts] == [True] * 5 + [False] * 25
+    for alert in alerts[:5]:
+        row = events.take(pa.array([place[int(alert.key)]]))
+        assert alert.explanation == json.loads(json.dumps(detector.explain_table(row, level=level)[0].to_dict()))
+        assert alert.explanation["unusual"]
+        clauses = alert.explanation["clauses"]
+        assert "; ".join(clause["text"] for clause in clauses) == alert.explanation["sentence"]
+        told = {each["column"] for each in alert.explanation["contributions"]}
+        assert {clause["column"] for clause in clauses} <= told
+    assert {alert.explanation is None for alert in stored(folder, Alert)} == {False}
+    assert json.loads((folder / "few.manifest.json").read_text())["stored"]["explained"] == 5
+
+
 def test_pasts_are_what_pandas_finds_in_the_files(folder):
     scored = pd.read_parquet(folder / "new.parquet")
     old, new = (pd.read_csv(folder / f"{name}.csv", parse_dates=["booked_at"]) for name in ("old", "new"))
