@@ -110,8 +110,8 @@ class Investigation:
 
     def give(self, store: AlertStore, run: Run, alerts: Iterator[Alert], flagged: Flagged) -> dict[str, Any]:
         """Add the run to the store with all that belongs to it; what was stored, as plain data for the manifest."""
-        told = {"explained": 0, "explaining_seconds": 0.0, "pasts": 0, "similar": 0, "signals": 0, "amount": self.amount,
-                "map": None if self.map is None else self.map.plane.name}
+        told = {"explained": 0, "explaining_seconds": 0.0, "pasts": 0, "similar": 0, "signals": 0,
+                "amount": self.amount, "map": None if self.map is None else self.map.plane.name}
         if self.map is not None:
             run.summary = run.summary | {"map": self.map.as_dict()}
         model = StoredModel(id=run.model_id, facts=json_value(model_facts(self.detector)), created_at=utc_now())
