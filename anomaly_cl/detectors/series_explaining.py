@@ -35,8 +35,9 @@ def step_explanations(
     p_after, explained = judgement.p_value(silent.score, np.arange(len(surprise))), []
     for row, found in enumerate(reasons):
         score, p_value, threshold = (float(each[row]) for each in (judgement.scores, p_values, judgement.thresholds))
-        clauses = worth_telling([(reason["contribution"], Clause(reason["column"], _clause(rows, row, reason["column"])))
-                                 for reason in found], score >= threshold)
+        each_said = [(reason["contribution"], Clause(reason["column"], _clause(rows, row, reason["column"])))
+                     for reason in found]
+        clauses = worth_telling(each_said, score >= threshold)
         way = None
         if score >= threshold and silent.reached[row]:
             changes = tuple(_silenced(channels[j], float(surprise[row, j]))
