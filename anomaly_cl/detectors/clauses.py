@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from anomaly_cl.detectors.differing import is_missing, is_number
+from anomaly_cl.detectors.explanation import Clause
 
 LONGEST = 60  # characters of a text value
 MOST_CLAUSES = 3
@@ -113,16 +114,21 @@ def change_in_words(column: str, value: Any, to: Any) -> str:
     return f"{printable(column)} {told(rounded(to))} rather than {told(value)}"
 
 
-def sentence(clauses: Sequence[tuple[float, str]], unusual: bool, p_value: float, records: str = "records") -> str:
-    """At most three clauses, strongest first, given each with its contribution; of a row that is not unusual, what is
-    least usual. Rows are called `records`.
+def worth_telling(clauses: Sequence[tuple[float, Clause]], unusual: bool) -> tuple[Clause, ...]:
+    """At most three clauses, strongest first, given each with its contribution; one of a row that is not unusual."""
+    kept = [clause for nats, clause in clauses if nats > WEAK * clauses[0][0]]
+    return tuple(kept[:MOST_CLAUSES if unusual else 1])
 
-    >>> sentence([(3.0, "amount 9"), (1.0, "country BY"), (0.1, "at 03:12")], True, 0.001)
+
+def sentence(clauses: Sequence[Clause], unusual: bool, p_value: float, records: str = "records") -> str:
+    """The clauses together; of a row that is not unusual, what is least usual. Rows are called `records`.
+
+    >>> sentence([Clause("amount", "amount 9"), Clause("country", "country BY")], True, 0.001)
     'amount 9; country BY'
-    >>> sentence([(0.3, "amount 9")], False, 0.4)
+    >>> sentence([Clause("amount", "amount 9")], False, 0.4)
     'Not unusual: of 1,000 normal records 400 look at least as odd; least usual is amount 9'
     """
-    kept = [text for nats, text in clauses if nats > WEAK * clauses[0][0]][:MOST_CLAUSES] if clauses else []
+    kept = [clause.text for clause in clauses]
     if unusual:
         return "; ".join(kept) if kept else "no column by itself is unusual, their combination is"
     often = f"of 1,000 normal {records} {1_000 * p_value:,.0f} look at least as odd"

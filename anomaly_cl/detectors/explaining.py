@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from anomaly_cl.detectors.clauses import MOST_CLAUSES, sentence
+from anomaly_cl.detectors.clauses import MOST_CLAUSES, sentence, worth_telling
 from anomaly_cl.detectors.explanation import (
     Change,
     Contribution,
@@ -52,9 +52,9 @@ def explanations(
     explained = []
     for row in every.tolist():
         score, p_value, threshold = float(scores[row]), float(p_values[row]), float(judgement.thresholds[row])
+        clauses = worth_telling(words.clauses(row, MOST_CLAUSES), score >= threshold)
         explained.append(Explanation(
-            sentence(words.clauses(row, MOST_CLAUSES), score >= threshold, p_value),
-            score, p_value, threshold, judgement.level,
+            sentence(clauses, score >= threshold, p_value), clauses, score, p_value, threshold, judgement.level,
             tuple(Contribution(**reason) for reason in words.reasons(row)), pairs.get(row, ()), neighbours[row],
             ways.get(row)))
     return explained

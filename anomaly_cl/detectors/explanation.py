@@ -20,6 +20,14 @@ class Contribution:
 
 
 @dataclass(frozen=True)
+class Clause:
+    """A part of the sentence, and the column whose values it tells."""
+
+    column: str
+    text: str
+
+
+@dataclass(frozen=True)
 class PairContribution:
     """Two columns, and by how much the score falls when both take what one record otherwise alike has."""
 
@@ -63,13 +71,15 @@ class Counterfactual:
 class Explanation:
     """Why a record was scored as it was.
 
-    sentence: at most three clauses in words. contributions: every column that the score falls by, strongest first.
-    pairs: where a single column explains little, pairs that explain more. neighbours: the nearest normal records.
+    sentence: at most three clauses in words. clauses: these one by one. contributions: every column that the score
+    falls by, strongest first. pairs: where a single column explains little, pairs that explain more. neighbours: the
+    nearest normal records.
     counterfactual: None where the record is under the threshold already, or no change of columns brings it there.
     threshold: the score from which a record has a p-value of at most `level`.
     """
 
     sentence: str
+    clauses: tuple[Clause, ...]
     score: float
     p_value: float
     threshold: float

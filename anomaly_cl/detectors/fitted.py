@@ -36,6 +36,7 @@ class FittedDetector(ExplainedRows):
 
     drift_reference_: DriftReference
     model_id_: str
+    made_with_: Mapping[str, str] | None = None  # versions of libraries; those of this process where it made the model
 
     def score_table(self, table: pa.Table | pa.RecordBatch) -> Scores:
         """Scores of rows that already conform to the schema; a row's scores do not depend on the others."""
@@ -78,7 +79,9 @@ class FittedDetector(ExplainedRows):
     def from_model(cls, state: Mapping[str, Any], tables: Mapping[str, pa.Table], folder: str | Path) -> Self:
         """The detector that was saved in this folder; raises ModelError if the state is incomplete."""
         try:
-            return cls.from_state(state, tables)
+            detector = cls.from_state(state, tables)
+            detector.made_with_ = artifact.describe_model(folder)["versions"]
+            return detector
         except (KeyError, TypeError, IndexError, ValueError) as error:
             raise ModelError("a model's state must be complete", f"{folder}: {error!r}", artifact.RETRAIN) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from anomaly_cl.detectors.event_entities import (
     embeddings_frame,
     known_entities,
     peer_frame,
-    similar_frame,
+    similar_frames,
 )
 from anomaly_cl.detectors.event_reasons import STRANGE_BEFORE, EventWords
 from anomaly_cl.detectors.event_table import (
@@ -127,7 +128,13 @@ class FittedEvents(FittedDetector):
 
         Columns: entity, distance, records, few (whether it has too few to tell). Raises InputError for another name.
         """
-        return similar_frame(self._entities(read_rows(rows, self.base_schema_), entity)[0], name, k)
+        return self.similar_to_each(read_rows(rows, self.base_schema_), [name], k, entity)[0]
+
+    def similar_to_each(
+        self, rows: pa.Table, names: Sequence[object], k: int = 5, entity: str | None = None
+    ) -> list[pd.DataFrame]:
+        """The same for each of the entities named, among conforming records; these are embedded once."""
+        return similar_frames(self._entities(rows, entity)[0], names, k)
 
     def compare_with_peers(
         self, rows: Any, history: Any = None, *, entity: str | None = None, k: int = 10

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from anomaly_cl.detectors.clauses import change_in_words, clause
-from anomaly_cl.detectors.explanation import Change
+from anomaly_cl.detectors.explanation import Change, Clause
 from anomaly_cl.features.table_encoder import EncodedRows
 from anomaly_cl.scoring.explain import Cells
 
@@ -101,12 +101,12 @@ class RowWords:
         """What a column is about: of those about the same, a sentence tells the strongest."""
         return self.found.names[column]
 
-    def clauses(self, row: int, most: int) -> list[tuple[float, str]]:
+    def clauses(self, row: int, most: int) -> list[tuple[float, Clause]]:
         """The strongest contributions to a row, each with its clause, one a subject."""
         chosen: dict[object, int] = {}
         for column in self.strongest(row):
             chosen.setdefault(self.subject(column), column)
-        return [(float(self.found.falls[row, column]), self.clause(row, column))
+        return [(float(self.found.falls[row, column]), Clause(self.found.names[column], self.clause(row, column)))
                 for column in list(chosen.values())[:most]]
 
     def change(self, row: int, column: int, donors: Donors) -> Change:

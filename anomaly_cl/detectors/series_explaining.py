@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from anomaly_cl.detectors.clauses import MOST_CLAUSES, printable, ratio, rounded, sentence, told
+from anomaly_cl.detectors.clauses import printable, ratio, rounded, sentence, told, worth_telling
 from anomaly_cl.detectors.differing import differs, is_missing
 from anomaly_cl.detectors.explaining import Judgement, in_words
-from anomaly_cl.detectors.explanation import Change, Contribution, Counterfactual, Explanation
+from anomaly_cl.detectors.explanation import Change, Clause, Contribution, Counterfactual, Explanation
 from anomaly_cl.detectors.series_table import USUAL
 from anomaly_cl.scoring.counterfactual import fewest_changes
 from anomaly_cl.scoring.explain import Cells
@@ -34,8 +34,10 @@ def step_explanations(
                             np.ones(len(channels), bool))
     p_after, explained = judgement.p_value(silent.score, np.arange(len(surprise))), []
     for row, found in enumerate(reasons):
-        clauses = [(reason["contribution"], _clause(rows, row, reason["column"])) for reason in found[:MOST_CLAUSES]]
         score, p_value, threshold = (float(each[row]) for each in (judgement.scores, p_values, judgement.thresholds))
+        each_said = [(reason["contribution"], Clause(reason["column"], _clause(rows, row, reason["column"])))
+                     for reason in found]
+        clauses = worth_telling(each_said, score >= threshold)
         way = None
         if score >= threshold and silent.reached[row]:
             changes = tuple(_silenced(channels[j], float(surprise[row, j]))
@@ -43,8 +45,8 @@ def step_explanations(
             way = Counterfactual(changes, float(silent.score[row]), float(p_after[row]),
                                  in_words(changes, float(p_after[row])))
         explained.append(Explanation(
-            sentence(clauses, score >= threshold, p_value, "steps"), score, p_value, threshold, judgement.level,
-            tuple(Contribution(**reason) for reason in found), (), (), way))
+            sentence(clauses, score >= threshold, p_value, "steps"), clauses, score, p_value, threshold,
+            judgement.level, tuple(Contribution(**reason) for reason in found), (), (), way))
     return explained
 
 
