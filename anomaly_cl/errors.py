@@ -29,6 +29,10 @@ class InputError(AnomalyCLError, ValueError):
     exit_code = 3
 
 
+class StaleError(AnomalyCLError):
+    """A write that rests on what somebody else has changed since it was read."""
+
+
 class ModelError(AnomalyCLError):
     """A model folder that is incomplete, altered, or of another format; or a model that learned nothing."""
 

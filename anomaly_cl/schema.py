@@ -44,7 +44,8 @@ class Column:
 
     `missing` and `infinite` say whether such a value is accepted ("allow") or rejects its row ("reject");
     `size` is the number of elements of a vector; `date_order` says how a datetime written with slashes or dots is
-    meant: None (year first, or a month by name), "dmy" or "mdy".
+    meant: None (year first, or a month by name), "dmy" or "mdy". Values of a `private` column are not shown to
+    everybody who reads alerts.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Column:
     infinite: str = "reject"
     size: int | None = None
     date_order: str | None = None
+    private: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", _member(Kind, self.kind, f"kind of column {self.name!r}"))
@@ -71,6 +73,9 @@ class Column:
                 f"'date_order' of column {self.name!r} must be 'dmy' or 'mdy', or left out",
                 f"it is {self.date_order!r}", "correct the schema",
             )
+        if not isinstance(self.private, bool):
+            raise InputError(f"'private' of column {self.name!r} must be true or false", f"it is {self.private!r}",
+                             "correct the schema")
         if self.kind is Kind.VECTOR and not (isinstance(self.size, int) and self.size > 0):
             raise InputError(
                 f"vector column {self.name!r} needs a size", f"it is {self.size!r}", "give the number of elements"
@@ -178,8 +183,8 @@ class Schema:
         return cls.from_dict(data)
 
 
-_SETTINGS = ("kind", "type", "role", "missing", "infinite", "size", "date_order", "reason")
-_DEFAULTS = {"missing": "allow", "infinite": "reject", "size": None, "date_order": None, "reason": ""}
+_SETTINGS = ("kind", "type", "role", "missing", "infinite", "size", "date_order", "private", "reason")
+_DEFAULTS = {"missing": "allow", "infinite": "reject", "size": None, "date_order": None, "private": False, "reason": ""}
 
 
 def _settings(column: Column) -> dict[str, Any]:

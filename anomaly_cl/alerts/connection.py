@@ -17,13 +17,15 @@ from anomaly_cl.errors import InputError, UsageError
 
 BUSY_SECONDS = 30
 BACKENDS = ("sqlite", "postgresql")
+BUSY = f"the store must become free within {BUSY_SECONDS} s"
 FAILURES = {
     "file is not a database": ("the store must be an SQLite database", "give another path"),
     "malformed": ("the store must be an undamaged SQLite database", "restore a copy of it"),
     "unable to open": ("the file of the store must be readable and writable, and so must its folder",
                        "change their permissions, or give another path"),
     "readonly": ("the store must be writable", "change the permissions of the file and its folder"),
-    "locked": (f"the store must become free within {BUSY_SECONDS} s", "try again when the other program has ended"),
+    "lock timeout": (BUSY, "try again when the other program has ended"),
+    "locked": (BUSY, "try again when the other program has ended"),
     "already exists": ("the store must be empty or made by anomaly_cl", "give another path or database"),
     "disk is full": ("the disk of the store must have room", "free some"),
     "constraint": ("runs, alerts and verdicts must be complete", "set what is missing"),
@@ -57,6 +59,24 @@ def make_engine(url: URL, *, upgrading: bool = False) -> Engine:
 
 
 @contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that keeps out other writers from its start, so that what it reads stays true until it writes.
+
+    Raises InputError if the database fails, or others write for longer than BUSY_SECONDS.
+    """
+    with explained(engine.url), engine.execution_options(writes=True).begin() as connection:
+        keep_writers_out(connection)
+        yield connection
+
+
+def keep_writers_out(connection: Connection) -> None:
+    """On PostgreSQL until the transaction's end; SQLite does so itself, from a transaction's first write."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('anomaly_cl.alerts.writer'))")
+
+
+@contextmanager
 def explained(url: URL) -> Iterator[None]:
     """Raise InputError, with the rule, in place of the database's own errors."""
     try:
@@ -78,7 +98,8 @@ def _set_up_sqlite(engine: Engine, upgrading: bool) -> None:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if upgrading else "BEGIN")
+        writes = upgrading or connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _use_write_ahead_log(connection: Any) -> None:

@@ -40,6 +40,20 @@ def json_text(value: Any) -> str:
     return json.dumps(json_value(value), allow_nan=False)
 
 
+def value_text(value: Any) -> str | None:
+    """A value from a table as the text by which it is found again: a text itself, a number or bool as in JSON.
+
+    None for a missing value, and for lists and mappings.
+
+    >>> [value_text(value) for value in ("M-1", 4310.25, 7, True, float("nan"))]
+    ['M-1', '4310.25', '7', 'true', None]
+    """
+    held = json_value(value)
+    if held is None or isinstance(held, str):
+        return held
+    return None if isinstance(held, list | dict) else json.dumps(held)
+
+
 def _scalar(value: Any) -> Any:
     if isinstance(value, Decimal):
         return _decimal(value)

@@ -25,6 +25,14 @@ from sqlalchemy.types import TypeDecorator
 VERDICTS = ("fraud", "legitimate", "unsure")
 CASE_STATES = ("new", "in review", "closed")
 EVENT_KINDS = ("state", "assignee", "note")
+# offered, not required: a reason is free text
+VERDICT_REASONS = {
+    "fraud": ("card or account taken over", "customer denies it", "known pattern of fraud",
+              "merchant or partner involved", "false identity or documents"),
+    "legitimate": ("confirmed by the customer", "explained by context", "usual for this customer", "error in the data",
+                   "already known and accepted"),
+    "unsure": ("customer not reached", "evidence is missing", "asked a colleague"),
+}
 
 
 class Moment(TypeDecorator[datetime]):
@@ -37,6 +45,11 @@ class Moment(TypeDecorator[datetime]):
         if isinstance(value, datetime):
             return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
         return None if value is None else datetime.combine(value, time.min)
+
+
+def utc_now() -> datetime:
+    """The time now, as naive UTC."""
+    return datetime.now(UTC).replace(tzinfo=None)
 
 
 # what the queue filters by, sorts by and counts, so that one index serves each order
@@ -100,7 +113,7 @@ class Alert(Base):
         # covering: the queue filters, sorts and counts within one of them, without reading the records
         *(Index(f"ix_alerts_by_{order}", *dict.fromkeys([column, "id", *QUEUE_COLUMNS]))
           for order, column in (("risk", "risk"), ("time", "occurred_at"), ("amount", "amount"))),
-        Index("ix_alerts_case", "case_id", "occurred_at"),
+        Index("ix_alerts_case", "case_id", "occurred_at", "suppression_id", "verdict", "risk", "amount"),
         Index("ix_alerts_suppression", "suppression_id"),
     )
 
@@ -162,9 +175,10 @@ class Case(Base):
 
     `entity_column` and `entity` name the entity; without one they are "" and the alert's id. An entity has one case
     that is not closed at most: its new alerts join that one, or open another. `version` counts the writes, so that one
-    that rests on an older reading is refused. The numbers repeat what the alerts that are not suppressed say: how many,
-    how many of them are open, the highest risk, the sum of amounts, and the times of the first and the last record;
-    `verdict` is fraud if one of them is, else unsure, else legitimate.
+    that rests on an older reading is refused; the last write is told by `changed_what` ("verdict fraud on 2 alerts"),
+    `changed_by` and `changed_at`. The numbers repeat what the alerts that are not suppressed say: how many, how many of
+    them are open, the highest risk, the sum of amounts, and the times of the first and the last record; `verdict` is
+    fraud if one of them is, else unsure, else legitimate. A case whose alerts are all suppressed shows none.
     """
 
     __tablename__ = "cases"
@@ -191,6 +205,9 @@ class Case(Base):
     first_at: Mapped[datetime | None]
     last_at: Mapped[datetime | None]
     opened_at: Mapped[datetime]
+    changed_what: Mapped[str] = mapped_column(Text, default="opened")
+    changed_by: Mapped[str] = mapped_column(Text, default="")
+    changed_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     alerts: Mapped[list[Alert]] = relationship(back_populates="case")
     events: Mapped[list[CaseEvent]] = relationship(back_populates="case", order_by="CaseEvent.id")
@@ -248,7 +265,7 @@ class SavedFilter(Base):
 
 
 class StoredModel(Base):
-    """What a model was when it raised alerts: training data, calibration curve, settings and versions, as plain data."""
+    """What a model was when it raised alerts: training data, calibration curve, settings and versions."""
 
     __tablename__ = "models"
 

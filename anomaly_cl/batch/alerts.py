@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
+from anomaly_cl.alerts.identity import NAME_LENGTH, entity_text
 from anomaly_cl.alerts.models import Alert, Run
 from anomaly_cl.alerts.store import alert_id, json_value, run_id
 from anomaly_cl.batch.events import file_schema
@@ -25,7 +26,6 @@ from anomaly_cl.table.read import Batch
 Reasons = dict[int, list[dict[str, Any]]]
 NEIGHBOURS = 5
 CHUNK = 1_000
-NAME_LENGTH = 500  # what is searched is part of an index, whose rows a database keeps short
 
 
 @dataclass(frozen=True)
@@ -150,10 +150,12 @@ def alert_of(
     """The alert about a record, which has at least the columns that name it by the schema."""
     time, segment = schema.only(Role.TIME), schema.only(Role.SEGMENT)
     entities = {column.name: record[column.name] for column in schema.with_role(Role.ENTITY)}
+    about = next((name for name, value in entities.items() if entity_text(value) is not None), None)
     return Alert(
         id=alert_id(run.model_id, key, run.input_hash, row_number), run_id=run.id, row_number=row_number, key=key,
         name=" ".join(str(value) for value in [key, *entities.values()] if value is not None)[:NAME_LENGTH],
         occurred_at=record[time] if time else None, segment=None if segment is None else str(record[segment]),
+        entity_column=about, entity=None if about is None else entity_text(entities[about]),
         **scores, entities=json_value(entities), record=json_value(record), typical=json_value(typical),
         reasons=reasons, neighbours=json_value(neighbours), verdict=None, created_at=_now(),
     )

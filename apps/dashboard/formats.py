@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -101,6 +101,21 @@ def values(entities: Mapping[str, Any]) -> str:
 def names(entities: Mapping[str, Any]) -> str:
     """Entities in one line: customer C-4961 · terminal T-341."""
     return " · ".join(f"{column} {cell(value, name=True)}" for column, value in entities.items())
+
+
+def why(reasons: Sequence[Mapping[str, Any]], most: int = 2) -> str:
+    """The strongest reasons in one line: amount 4,310.25 (typically 52); hour 03:12 (typically 13:40)."""
+    return "; ".join(f"{reason['column']} {told(reason['value'])} (typically {told(reason['typical'])})"
+                     for reason in reasons[:most])
+
+
+def age(since: datetime, now: datetime) -> str:
+    """How long ago, in its largest unit: 3 d; under an hour in minutes."""
+    minutes = max((now - since).total_seconds() // 60, 0)
+    for unit, length in (("d", 1440), ("h", 60)):
+        if minutes >= length:
+            return f"{minutes // length:,.0f}{THIN}{unit}"
+    return f"{minutes:.0f}{THIN}min"
 
 
 def in_html(text: str) -> str:

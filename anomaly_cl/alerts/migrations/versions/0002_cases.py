@@ -26,7 +26,7 @@ CASE_QUEUE = ["risk", "amount", "opened_at", "last_at", "state", "verdict", "ass
 NEW_INDEXES = {
     **{f"ix_alerts_by_{order}": [*dict.fromkeys([column, "id", *QUEUE])]
        for order, column in (("risk", "risk"), ("time", "occurred_at"), ("amount", "amount"))},
-    "ix_alerts_case": ["case_id", "occurred_at"],
+    "ix_alerts_case": ["case_id", "occurred_at", "suppression_id", "verdict", "risk", "amount"],
     "ix_alerts_suppression": ["suppression_id"],
 }
 ADDED = {
@@ -75,6 +75,9 @@ def _create_cases() -> None:
         sa.Column("first_at", sa.DateTime),
         sa.Column("last_at", sa.DateTime),
         sa.Column("opened_at", sa.DateTime, nullable=False),
+        sa.Column("changed_what", sa.Text, nullable=False),
+        sa.Column("changed_by", sa.Text, nullable=False),
+        sa.Column("changed_at", sa.DateTime, nullable=False),
         sa.CheckConstraint("state IN ('new', 'in review', 'closed')", name="ck_cases_state"),
     )
     op.create_index("ix_cases_entity", "cases", ["entity_column", "entity"])
@@ -145,7 +148,8 @@ ALERTS = sa.table("alerts", *map(sa.column, ("id", "case_id", "entity_column", "
                   sa.column("entities", sa.JSON), sa.column("created_at", sa.DateTime))
 CASES = sa.table("cases", *map(sa.column, ("id", "entity_column", "entity", "state", "verdict", "version",
                                            "alerts_shown", "alerts_open", "risk", "first_at", "last_at")),
-                 sa.column("opened_at", sa.DateTime))
+                 *(sa.column(name, sa.DateTime) for name in ("opened_at", "changed_at")),
+                 *map(sa.column, ("changed_what", "changed_by")))
 
 
 def _put_into_cases() -> None:
@@ -159,8 +163,9 @@ def _put_into_cases() -> None:
         about = (column or "", value or alert_id)
         opened[about] = min(opened.get(about, created_at), created_at)
         moved.append({"alert": alert_id, "about": about, "of": column, "named": value})
-    fixed = {"state": "new", "version": 1, "alerts_shown": 0, "alerts_open": 0, "risk": 0.0}
-    _in_chunks(sa.insert(CASES), [fixed | {"entity_column": column, "entity": entity, "opened_at": at}
+    fixed = {"state": "new", "version": 1, "alerts_shown": 0, "alerts_open": 0, "risk": 0.0, "changed_what": "opened",
+             "changed_by": ""}
+    _in_chunks(sa.insert(CASES), [fixed | {"entity_column": column, "entity": entity, "opened_at": at, "changed_at": at}
                                   for (column, entity), at in opened.items()])
     numbers = {(column, entity): number for number, column, entity in
                connection.execute(sa.select(CASES.c.id, CASES.c.entity_column, CASES.c.entity))}
@@ -169,7 +174,7 @@ def _put_into_cases() -> None:
             case_id=sa.bindparam("case"), entity_column=sa.bindparam("of"), entity=sa.bindparam("named")),
         [{"alert": each["alert"], "case": numbers[each["about"]], "of": each["of"], "named": each["named"]}
          for each in moved])
-    op.create_index("ix_alerts_case", "alerts", ["case_id", "occurred_at"])
+    op.create_index("ix_alerts_case", "alerts", NEW_INDEXES["ix_alerts_case"])
     _count()
 
 
