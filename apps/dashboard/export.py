@@ -15,7 +15,7 @@ from filters import Filters, sorting
 from queries import ALERT_LINE, CASE_LINE, alert_line, case_lines
 from sqlalchemy import Engine, select
 
-from anomaly_cl.alerts.models import Alert, Case
+from anomaly_cl.alerts.models import Alert
 
 MOST_ROWS = 100_000
 BATCH = 500
