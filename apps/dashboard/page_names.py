@@ -3,3 +3,6 @@
 OVERVIEW = "page_overview.py"
 QUEUE = "page_queue.py"
 RECORD = "page_record.py"
+MAP = "page_map.py"
+SERIES = "page_series.py"
+MODEL = "page_model.py"

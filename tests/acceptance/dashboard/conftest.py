@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import streamlit as st
 from sqlalchemy.orm import Session
+from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from anomaly_cl.alerts.models import Alert
@@ -44,6 +45,7 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AppTest
     def opened(store: AlertStore | str, script: str = "", **parameters: str) -> AppTest:
         url = store if isinstance(store, str) else store.engine.url.render_as_string(hide_password=False)
         monkeypatch.setenv("ANOMALY_CL_STORE", url)
+        config.set_option("server.address", "127.0.0.1")  # as the command line starts it
         app = AppTest.from_file(str(APP), default_timeout=30)
         if script:
             app.run()

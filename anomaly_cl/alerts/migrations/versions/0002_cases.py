@@ -28,6 +28,7 @@ NEW_INDEXES = {
        for order, column in (("risk", "risk"), ("time", "occurred_at"), ("amount", "amount"))},
     "ix_alerts_case": ["case_id", "occurred_at", "suppression_id", "verdict", "risk", "amount"],
     "ix_alerts_suppression": ["suppression_id"],
+    "ix_alerts_run": ["run_id", "score", "row_number", "p_value", "p_tail", "verdict", "occurred_at"],
 }
 ADDED = {
     "suppression_id": sa.Integer, "entity_column": sa.Text, "entity": sa.Text, "amount": sa.Double,
