@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import case_queries
 import charts
 import comparison
-import explained
+import explanation_text
 import formats
 import pandas as pd
 import queue_tables
@@ -31,15 +31,15 @@ def reasons(alert: AlertDetails) -> None:
         f"<span class='risk'>risk {formats.risk(alert.risk)}</span>"
         f"<span class='verdict {state}'>{state}</span>"
         f"<span class='about'>{formats.in_html(about)}</span></div>")
-    told = explained.sentence(alert.explanation)
+    told = explanation_text.sentence(alert.explanation)
     st.html(f"<p class='lead'>{formats.in_html(told) if told else ''}"
             f"<span class='rarity'>{formats.in_html(_rarity(alert))}</span></p>")
-    contributions = explained.contributions(alert.explanation) or alert.reasons
+    contributions = explanation_text.contributions(alert.explanation) or alert.reasons
     if contributions:
         st.plotly_chart(charts.reason_bars(contributions), config=charts.CONFIG, key="reasons")
     else:
         st.caption("No single column explains this record; compare it with its nearest normal rows below.")
-    for text in (explained.pairs(alert.explanation), explained.counterfactual(alert.explanation)):
+    for text in (explanation_text.pairs(alert.explanation), explanation_text.counterfactual(alert.explanation)):
         if text:
             st.html(f"<p class='told'>{formats.in_html(text)}</p>")
 

@@ -116,7 +116,7 @@ def alert(engine: Engine, actor: Actor, alert_id: str) -> AlertDetails | None:
         return None
     values = masked_alert(Mask.of(actor, row["private"]), row)
     histogram = values.pop("summary").get("score_histogram", {})
-    lists = {name: tuple(values[name]) for name in ("reasons", "neighbours", "private")}
+    lists = {name: tuple(values[name] or ()) for name in ("reasons", "neighbours", "private")}
     return AlertDetails(**{**values, **lists, "score_histogram": histogram})
 
 

@@ -262,7 +262,7 @@ def everywhere(store: Connection, actor: Actor) -> Mask:
     """Hides what is private in any run: of an entity, which no run alone is about."""
     if actor.sees_private:
         return Mask()
-    return Mask.of(actor, {column for private in store.scalars(select(Run.private)) for column in private})
+    return Mask.of(actor, {column for private in store.scalars(select(Run.private)) for column in private or ()})
 
 
 def _riskiest(store: Connection, actor: Actor, ids: Iterable[int]) -> dict[int, AlertLine]:

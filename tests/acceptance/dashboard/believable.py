@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy.orm import Session
 
-from anomaly_cl.alerts.models import Alert, Run, Verdict
+from anomaly_cl.alerts.models import VERDICT_REASONS, VERDICTS, Alert, Run
 from anomaly_cl.alerts.store import AlertStore
+from tests.acceptance.dashboard.believable_pasts import pasts_of
 
 HOSTILE_IMAGE = "<img src=x onerror=alert(1)>"
 HOSTILE_LINK = "[x](javascript:alert(1))"
@@ -17,6 +17,7 @@ HOSTILE_FORMULA = "=cmd|' /C calc'!A0"
 HOSTILE_BOLD = "<b>bold</b> <a href='javascript:alert(1)'>a</a> **md** $x^2$ :red[r]"
 FIRST_DAY = datetime(2018, 8, 8)
 DAYS = 7
+CUSTOMERS = 300
 MERCHANTS = (
     ("Corner Grocery", "grocery", 38), ("Fuel & Go 24", "fuel", 61), ("Rail Tickets Online", "travel", 74),
     ("Bistro Lindenhof", "restaurant", 29), ("Bright Electronics", "electronics", 189), ("Pharmacy Plus", "health", 22),
@@ -41,10 +42,9 @@ def fill(
         for place, row in enumerate(riskiest)
     ]
     ids = [alert.id for alert in alerts]
-    store.add_run(run, alerts)
-    with Session(store.engine) as session, session.begin():
-        for alert_id in rng.permutation(ids[4:])[:decided]:
-            _decide(rng, session, str(alert_id), created)
+    store.add_run(run, alerts, pasts=pasts_of(rng, run.id, alerts))
+    for alert_id in rng.permutation(ids[4:])[:decided]:
+        _decide(rng, store, str(alert_id))
     return ids
 
 
@@ -93,7 +93,7 @@ def _alert(rng: np.random.Generator, run: Run, row: int, numbers: dict[str, floa
     strange = set(rng.choice(HABITS, size=rng.integers(1, 4), replace=False))
     hour = int(rng.integers(1, 5) if "hour" in strange else rng.integers(9, 20))
     when = FIRST_DAY + timedelta(days=int(rng.integers(DAYS)), hours=hour, minutes=int(rng.integers(60)))
-    customer, terminal = f"C-{rng.integers(4_000, 9_000)}", f"T-{rng.integers(100, 999)}"
+    customer, terminal = f"C-{rng.integers(4_000, 4_000 + CUSTOMERS)}", f"T-{rng.integers(100, 999)}"
     record: dict[str, Any] = {
         "transaction": f"TX-{1_700_000 + row}", "time": when.isoformat(), "customer": customer, "terminal": terminal,
         "merchant": ("Lucky Spin Club" if "merchant" in strange else merchant),
@@ -122,7 +122,7 @@ def _alert(rng: np.random.Generator, run: Run, row: int, numbers: dict[str, floa
     return Alert(
         id=f"{place:04x}{row:08x}", run_id=run.id, row_number=row, key=record["transaction"],
         name=f"{record['transaction']} {customer} {terminal}", occurred_at=when, segment=None,
-        entities={"customer": customer, "terminal": terminal}, record=record, typical=typical, reasons=reasons,
+        entity_column="customer", entity=customer, amount=record["amount"], entities={"customer": customer, "terminal": terminal}, record=record, typical=typical, reasons=reasons,
         neighbours=neighbours, verdict=None, created_at=run.created_at, **numbers,
     )
 
@@ -141,11 +141,8 @@ def _neighbour(rng: np.random.Generator, record: dict[str, Any], merchant: str, 
     }
 
 
-def _decide(rng: np.random.Generator, session: Session, alert_id: str, created: datetime) -> None:
-    verdict = str(rng.choice(["fraud", "legitimate", "unsure"], p=[0.55, 0.37, 0.08]))
+def _decide(rng: np.random.Generator, store: AlertStore, alert_id: str) -> None:
+    verdict = str(rng.choice(VERDICTS, p=[0.55, 0.37, 0.08]))
     note = {"fraud": "Customer denies the purchase.", "legitimate": "Confirmed by phone.", "unsure": "No answer yet."}
-    session.add(Verdict(
-        alert_id=alert_id, verdict=verdict, note=note[verdict], author=str(rng.choice(["m.keller", "a.okafor"])),
-        created_at=created + timedelta(minutes=int(rng.integers(10, 600))),
-    ))
-    session.get_one(Alert, alert_id).verdict = verdict
+    store.decide([alert_id], verdict, author=str(rng.choice(["m.keller", "a.okafor"])), note=note[verdict],
+                 reason=VERDICT_REASONS[verdict][0])
