@@ -45,7 +45,7 @@ def fill(
     ids = [alert.id for alert in alerts]
     store.add_run(run, alerts, pasts=pasts_of(rng, run.id, alerts))
     for alert_id in rng.permutation(ids[4:])[:decided]:
-        _decide(rng, store, str(alert_id))
+        _decide(rng, store, str(alert_id), created)
     return ids
 
 
@@ -159,8 +159,10 @@ def _neighbour(rng: np.random.Generator, record: dict[str, Any], merchant: str, 
     }
 
 
-def _decide(rng: np.random.Generator, store: AlertStore, alert_id: str) -> None:
+def _decide(rng: np.random.Generator, store: AlertStore, alert_id: str, created: datetime) -> None:
     verdict = str(rng.choice(VERDICTS, p=[0.55, 0.37, 0.08]))
     note = {"fraud": "Customer denies the purchase.", "legitimate": "Confirmed by phone.", "unsure": "No answer yet."}
-    store.decide([alert_id], verdict, author=str(rng.choice(["m.keller", "a.okafor"])), note=note[verdict],
-                 reason=VERDICT_REASONS[verdict][0])
+    author = str(rng.choice(["m.keller", "a.okafor"]))
+    moment = created + timedelta(minutes=int(rng.integers(10, 600)))
+    AlertStore(store.engine, clock=lambda: moment).decide([alert_id], verdict, author=author, note=note[verdict],
+                                                          reason=VERDICT_REASONS[verdict][0])
