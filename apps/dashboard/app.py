@@ -41,11 +41,11 @@ page = st.navigation([
 
 title = "The dashboard cannot tell who you are"
 try:
-    st.session_state[login.ACTOR] = login.actor()
+    who = login.actor()
     title = "The alert store cannot be read"
     with explained(store.location()):
         page.run()
-    login.foot(st.session_state[login.ACTOR])
+    login.foot(who)
 except AnomalyCLError as error:
     logging.getLogger(__name__).exception("the page could not be shown")
     states.failed(error, title)
