@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from statistics import median
 from typing import Any
 
 import charts
 import formats
 import plotly.graph_objects as go
-from palette import BLUE, GREEN, GREY, ORANGE, VERMILLION
+from palette import GREY, VERMILLION
 from queries import AlertLine
+from verdict_marks import LOOKS, state
 
-COLOURS = {None: BLUE, "fraud": VERMILLION, "legitimate": GREEN, "unsure": ORANGE}
-SYMBOLS = {None: "circle", "fraud": "x", "legitimate": "square", "unsure": "triangle-up"}
+FAR = 20  # times the middle amount: from then on others are told apart on a logarithmic scale only
 
 
 def timeline(records: Sequence[Mapping[str, Any]], alerts: Sequence[AlertLine], chosen: str) -> go.Figure | None:
@@ -35,7 +36,11 @@ def timeline(records: Sequence[Mapping[str, Any]], alerts: Sequence[AlertLine], 
     figure = go.Figure([_records(others, measure), *_alerts(shown, measure), *_ring(shown, measure, chosen)])
     charts._lay_out(figure, height=250)
     figure.update_xaxes(showgrid=False)
-    figure.update_yaxes(title=measure, tickformat="~s" if of_amounts else None, rangemode="tozero")
+    values = [record[measure] for record in others] + [getattr(alert, measure) for alert in shown]
+    if of_amounts and min(values) > 0 and max(values) > FAR * median(values):
+        figure.update_yaxes(title="amount, logarithmic", type="log", tickformat=",~r", dtick=1)
+    else:
+        figure.update_yaxes(title=measure, tickformat=",~r" if of_amounts else None, rangemode="tozero")
     figure.update_layout(showlegend=True, margin_t=30, clickmode="event+select", legend={
         "orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font_size": 13, "itemclick": False,
         "itemdoubleclick": False})
@@ -54,13 +59,13 @@ def _records(records: Sequence[Mapping[str, Any]], measure: str) -> go.Scatter:
 def _alerts(alerts: Sequence[AlertLine], measure: str) -> list[go.Scatter]:
     """A trace for each verdict: told apart by colour and by shape."""
     traces = []
-    for verdict in COLOURS:
-        mine = [alert for alert in alerts if alert.verdict == verdict]
+    for name, look in LOOKS.items():
+        mine = [alert for alert in alerts if state(alert.verdict) == name]
         if mine:
             traces.append(go.Scatter(
                 x=[alert.occurred_at for alert in mine], y=[getattr(alert, measure) for alert in mine], mode="markers",
-                name="open alert" if verdict is None else verdict, customdata=[alert.id for alert in mine],
-                marker={"color": COLOURS[verdict], "symbol": SYMBOLS[verdict], "size": 11},
+                name=f"{name} alert", customdata=[alert.id for alert in mine],
+                marker={"color": look.colour, "symbol": look.symbol, "size": 11},
                 text=[_hover(alert.title, alert.amount, alert.risk) for alert in mine],
                 hovertemplate="%{text}<br>%{x|%Y-%m-%d %H:%M}<br>click to open it<extra></extra>",
             ))

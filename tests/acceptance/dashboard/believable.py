@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -44,7 +45,7 @@ def fill(
     ids = [alert.id for alert in alerts]
     store.add_run(run, alerts, pasts=pasts_of(rng, run.id, alerts))
     for alert_id in rng.permutation(ids[4:])[:decided]:
-        _decide(rng, store, str(alert_id))
+        _decide(rng, store, str(alert_id), created)
     return ids
 
 
@@ -122,9 +123,26 @@ def _alert(rng: np.random.Generator, run: Run, row: int, numbers: dict[str, floa
     return Alert(
         id=f"{place:04x}{row:08x}", run_id=run.id, row_number=row, key=record["transaction"],
         name=f"{record['transaction']} {customer} {terminal}", occurred_at=when, segment=None,
-        entity_column="customer", entity=customer, amount=record["amount"], entities={"customer": customer, "terminal": terminal}, record=record, typical=typical, reasons=reasons,
+        entity_column="customer", entity=customer, amount=record["amount"], explanation=_explained(reasons, numbers),
+        entities={"customer": customer, "terminal": terminal}, record=record, typical=typical, reasons=reasons,
         neighbours=neighbours, verdict=None, created_at=run.created_at, **numbers,
     )
+
+
+def _explained(reasons: list[dict[str, Any]], numbers: dict[str, float]) -> dict[str, Any]:
+    """In the form of `anomaly_cl.detectors.explanation.Explanation.to_dict`."""
+    told = "; ".join(f"{reason['column']} {reason['value']} where {reason['typical']} is usual" for reason in reasons)
+    changes = [{"column": reason["column"], "value": reason["value"], "to": reason["typical"],
+                "words": f"{reason['column']} {reason['typical']} instead of {reason['value']}"}
+               for reason in reasons[:2]]
+    return {
+        "unusual": True, "sentence": f"{told}.", "score": numbers["score"], "p_value": numbers["p_value"],
+        "threshold": 3.0, "level": 0.02, "contributions": reasons, "neighbours": [],
+        "pairs": [{"a": one["column"], "b": other["column"], "contribution": 1.5}
+                  for one, other in itertools.pairwise(reasons[:2])],
+        "counterfactual": {"changes": changes, "score": 2.5, "p_value": 0.05, "sentence": (
+            f"It would not be flagged with {' and '.join(change['words'] for change in changes)}.")},
+    }
 
 
 def _neighbour(rng: np.random.Generator, record: dict[str, Any], merchant: str, category: str, usual: float,
@@ -141,8 +159,10 @@ def _neighbour(rng: np.random.Generator, record: dict[str, Any], merchant: str, 
     }
 
 
-def _decide(rng: np.random.Generator, store: AlertStore, alert_id: str) -> None:
+def _decide(rng: np.random.Generator, store: AlertStore, alert_id: str, created: datetime) -> None:
     verdict = str(rng.choice(VERDICTS, p=[0.55, 0.37, 0.08]))
     note = {"fraud": "Customer denies the purchase.", "legitimate": "Confirmed by phone.", "unsure": "No answer yet."}
-    store.decide([alert_id], verdict, author=str(rng.choice(["m.keller", "a.okafor"])), note=note[verdict],
-                 reason=VERDICT_REASONS[verdict][0])
+    author = str(rng.choice(["m.keller", "a.okafor"]))
+    moment = created + timedelta(minutes=int(rng.integers(10, 600)))
+    AlertStore(store.engine, clock=lambda: moment).decide([alert_id], verdict, author=author, note=note[verdict],
+                                                          reason=VERDICT_REASONS[verdict][0])
