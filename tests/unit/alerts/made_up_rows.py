@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from anomaly_cl.alerts.models import Alert, Run
+from anomaly_cl.alerts.models import Alert, Case, Run
 from anomaly_cl.alerts.store import AlertStore, alert_id, run_id
 
 NOW = datetime(2018, 8, 15, 6, 0)
@@ -44,3 +44,9 @@ def case_of(store: AlertStore, alert: str) -> int:
     """The id of the case of an alert."""
     with store.engine.connect() as connection:
         return connection.execute(select(Alert.case_id).where(Alert.id == alert)).scalar_one()
+
+
+def read_case(store: AlertStore, case_id: int) -> Any:
+    """All columns of a case."""
+    with store.engine.connect() as connection:
+        return connection.execute(select(Case.__table__).where(Case.id == case_id)).one()
