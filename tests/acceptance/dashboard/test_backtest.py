@@ -20,7 +20,7 @@ from anomaly_cl.errors import UsageError
 from anomaly_cl.scoring.policy import ScoredRows
 from anomaly_cl.scoring.thresholds import parse_policy
 
-ROWS, OWN = 3_000, 0.05
+ROWS, OWN = 2_000, 0.05
 START = datetime(2018, 8, 8, 22)
 
 
@@ -41,7 +41,7 @@ def scored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     url = (str(tmp_path_factory.mktemp("run") / "alerts.sqlite") if request.param == "sqlite"
            else new_database(request.getfixturevalue("server")))
     rng = np.random.default_rng(3)
-    p = np.concatenate([rng.integers(1, 1_001, ROWS - 60) / 1_000, np.full(60, 0.001)])
+    p = np.concatenate([rng.integers(1, 1_001, ROWS - 40) / 1_000, np.full(40, 0.001)])
     score = np.round(-np.log(p) + rng.integers(0, 3, ROWS) / 10, 1)  # with ties
     hours = rng.integers(0, 24 * 12, ROWS)
     times = np.array([START + timedelta(hours=int(hour)) for hour in hours], "datetime64[us]")

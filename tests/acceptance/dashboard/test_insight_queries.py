@@ -45,11 +45,12 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         enrich(opened)
         fill_series(opened)
         with Session(opened.engine) as session:
-            ids = [(case.id, case.version) for case in session.scalars(select(Case).where(Case.state == "new").limit(5))]
+            ids = session.execute(select(Case.id, Case.version).where(Case.state == "new").limit(5)).all()
         for number, (case_id, version) in enumerate(ids):
             opened.assign(case_id, "m.keller" if number < 3 else "someone", author="ann", version=version)
         opened.suppress("country", "BY", until=datetime.now(UTC) + timedelta(days=1), author="ann")
-        ended = opened.suppress("merchant", "Lucky Spin Club", until=datetime.now(UTC) + timedelta(days=1), author="ann")
+        tomorrow = datetime.now(UTC) + timedelta(days=1)
+        ended = opened.suppress("merchant", "Lucky Spin Club", until=tomorrow, author="ann")
         opened.lift(ended, author="ann")
         yield opened
 
@@ -132,7 +133,7 @@ def test_models_come_with_their_runs_and_facts(store: AlertStore) -> None:
 
 def test_series_are_numbered_by_name_with_their_spans(store: AlertStore) -> None:
     found = series_queries.series_of(store.engine, ANALYST, SERIES_RUN)
-    assert sorted((line.name, line.spans) for line in found) == sorted((name, len(spans)) for name, spans in FAULTS.items())
+    assert {line.name: line.spans for line in found} == {name: len(faults) for name, faults in FAULTS.items()}
     assert [line.number for line in found] == [1, 2]
     assert series_queries.runs_with_series(store.engine) == {SERIES_RUN}
     for line in found:
