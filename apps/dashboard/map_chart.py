@@ -40,7 +40,7 @@ def map_figure(drawn: Mapping[str, Any], points: Sequence[MapPoint], box: Box | 
         figure.add_scatter(x=[marked.x], y=[marked.y], mode="markers", hoverinfo="skip", showlegend=False,
                            marker={"symbol": "circle-open", "size": 20, "line": {"width": 2.5, "color": VERMILLION},
                                    "color": VERMILLION})
-    charts._lay_out(figure, height=HEIGHT)
+    charts.lay_out(figure, height=HEIGHT)
     first, second = _titles(drawn)
     figure.update_xaxes(title=first)
     figure.update_yaxes(title=second)
