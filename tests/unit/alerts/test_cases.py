@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
+import numpy as np
 import pytest
-from made_up_rows import NOW, a_run, alerts, an_alert, case_of, read_case
+from made_up_rows import NOW, a_run, alerts, an_alert, assert_cases_agree_with_alerts, case_of, read_case
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -315,3 +317,39 @@ def test_numbers_are_counted_again_and_never_added_up(store):
     store.decide(["a"], "unsure", author="ann")
     case = read_case(store, 1)
     assert (case.alerts_shown, case.alerts_open, case.risk, case.amount) == (2, 1, 90.0, None)
+
+
+def test_whatever_happens_cases_agree_with_their_alerts(store):
+    rng, now, made = np.random.default_rng(3), NOW, []
+
+    def pick() -> list[str]:
+        return [made[place] for place in rng.integers(len(made), size=rng.integers(1, 4))]
+
+    for turn in range(40):
+        store.clock = lambda moment=now + timedelta(hours=turn): moment
+        kind = rng.choice(["import", "decide", "suppress", "lift", "state"]) if turn > 2 else "import"
+        if kind == "import":
+            run = a_run(str(rng.integers(8)))
+            names = [f"{row}" for row in rng.integers(60, size=6)]
+            store.add_run(run, [
+                an_alert(run, int(name), id=name, key=name, risk=float(rng.uniform(0, 100)),
+                         amount=rng.choice([None, 2.5, 7.0]), record={"merchant": f"M-{rng.integers(3)}"},
+                         entity_column=rng.choice(["customer", "terminal"]),
+                         entity=rng.choice([None, "1", "2", "3"]),
+                         occurred_at=rng.choice([None, NOW, NOW + timedelta(days=1)]))
+                for name in names])
+            made += names
+        elif kind == "decide":
+            store.decide(pick(), str(rng.choice(["fraud", "legitimate", "unsure"])), author="ann")
+        elif kind == "suppress":
+            store.suppress("merchant", f"M-{rng.integers(3)}", until=store.clock() + timedelta(hours=9), author="ann")
+        elif kind == "lift":
+            with suppress(UsageError):
+                store.lift(int(rng.integers(1, 9)), author="ann")
+        else:
+            case = read_case(store, case_of(store, pick()[0]))
+            with suppress(UsageError):
+                store.set_state(case.id, str(rng.choice(["new", "in review", "closed"])), author="ann",
+                                version=case.version)
+        assert_cases_agree_with_alerts(store)
+    assert len(held(store)) > 10
