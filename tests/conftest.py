@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import server, url  # noqa: F401 fixtures of all tests
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

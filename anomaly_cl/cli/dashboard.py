@@ -14,19 +14,18 @@ from typing import Annotated
 
 import typer
 
+from anomaly_cl.cli.dashboard_access import ADDRESS, Access, LocalRole
 from anomaly_cl.cli.options import Store
 from anomaly_cl.cli.screen import say
 from anomaly_cl.errors import InputError, UsageError
 
-ADDRESS = "127.0.0.1"
 FIRST_PORT = 8501
 LONGEST_START = 60.0  # seconds
 LONGEST_END = 10.0
 
 # Okabe and Ito's colours, told apart with any colour vision; nothing is loaded from, or sent to, another machine.
 STREAMLIT_OPTIONS = (
-    f"--server.address={ADDRESS}", "--server.headless=true", "--server.showEmailPrompt=false",
-    "--server.fileWatcherType=none", f"--server.allowedHosts={ADDRESS}", "--server.allowedHosts=localhost",
+    "--server.headless=true", "--server.showEmailPrompt=false", "--server.fileWatcherType=none",
     "--browser.gatherUsageStats=false", "--client.toolbarMode=viewer", "--client.showErrorDetails=none",
     "--client.showErrorLinks=false", "--client.disableDataExport=true", "--logger.level=warning",
     "--global.disableWidgetStateDuplicationWarning=true",
@@ -45,28 +44,41 @@ def dashboard(
     store: Store = None,
     port: Annotated[int | None, typer.Option(
         metavar="N", show_default="8501, or a free one", help="Port on this machine.")] = None,
+    roles: Annotated[Path | None, typer.Option(
+        metavar="FILE", show_default=False, envvar="ANOMALY_CL_ROLES",
+        help="Who may do what, as YAML: {default: viewer, users: {ann@example.org: admin}, private: [analyst, admin]}; "
+             "private names the roles that see private columns.")] = None,
+    role: Annotated[LocalRole | None, typer.Option(
+        show_default="admin", envvar="ANOMALY_CL_ROLE", help="Your own role, where there is no login.")] = None,
+    secrets: Annotated[Path | None, typer.Option(
+        metavar="FILE", show_default=False,
+        help="Login by OpenID Connect: Streamlit's secrets.toml with [auth]. Needs anomaly_cl[login].")] = None,
+    address: Annotated[str, typer.Option(
+        metavar="IP", help="Address to listen at; another than this machine's own only with --secrets.")] = ADDRESS,
 ) -> None:
-    """Open the page to work through the alerts, for this machine only; Ctrl-C ends it.
+    """Open the page to work through the alerts, for this machine only unless login is set up; Ctrl-C ends it.
 
     Example: `anomaly-cl dashboard --store alerts.sqlite`
     """
-    raise typer.Exit(serve(store, port))
+    raise typer.Exit(serve(store, port, Access(roles, role.value if role else None, secrets, address)))
 
 
-def serve(store_url: str | None, port: int | None) -> int:
+def serve(store_url: str | None, port: int | None, access: Access | None = None) -> int:
     """Run the dashboard until it is interrupted; gives the exit code.
 
-    UsageError if the asked port is taken, InputError if the app cannot be found or does not start.
+    UsageError if the asked port is taken or the access cannot be meant, InputError if the app cannot be found or does
+    not start.
     """
-    port = _port(port)
-    environment = dict(os.environ)
+    access = access or Access()
+    options, environment = access.options(), {**os.environ, **access.environment()}
+    port = _port(port, access.address)
     if store_url:
         environment["ANOMALY_CL_STORE"] = store_url
-    child = subprocess.Popen(command(find_app(), port), env=environment, stdout=subprocess.DEVNULL)
+    child = subprocess.Popen([*command(find_app(), port), *options], env=environment, stdout=subprocess.DEVNULL)
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        _wait_until_open(child, port)
-        say(f"Dashboard: http://{ADDRESS}:{port}  (Ctrl-C ends it)")
+        _wait_until_open(child, port, access.reached_at)
+        say(f"Dashboard: {access.shown_at(port)}  (Ctrl-C ends it)")
         return child.wait()
     except KeyboardInterrupt:
         return 0
@@ -91,33 +103,37 @@ def find_app() -> Path:
                      f"not found at {', '.join(map(str, places))}", "install anomaly_cl again")
 
 
-def _port(asked: int | None) -> int:
+def _port(asked: int | None, address: str = ADDRESS) -> int:
     if asked is not None:
-        if not _is_free(asked):
+        if not _is_free(asked, address):
             raise UsageError("the port must be free", f"{asked} is taken", "leave --port out, or choose another")
         return asked
-    if _is_free(FIRST_PORT):
+    if _is_free(FIRST_PORT, address):
         return FIRST_PORT
-    with socket.socket() as probe:
-        probe.bind((ADDRESS, 0))
+    with socket.socket(_family(address)) as probe:
+        probe.bind((address, 0))
         return int(probe.getsockname()[1])
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def _is_free(port: int, address: str) -> bool:
+    with socket.socket(_family(address)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((ADDRESS, port))
+            probe.bind((address, port))
         except (OSError, OverflowError):
             return False
     return True
 
 
-def _wait_until_open(child: subprocess.Popen[bytes], port: int) -> None:
+def _wait_until_open(child: subprocess.Popen[bytes], port: int, address: str) -> None:
     deadline = time.monotonic() + LONGEST_START
     while child.poll() is None and time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex((ADDRESS, port)) == 0:
+        with socket.socket(_family(address)) as probe:
+            if probe.connect_ex((address, port)) == 0:
                 return
         time.sleep(0.1)
     raise InputError("the dashboard must start", f"Streamlit ended with {child.poll()}, or stayed silent",

@@ -1,4 +1,4 @@
-"""The page's address holds its settings: filters, page and alert survive a reload and can be sent to a colleague."""
+"""The page's address holds its settings: filters, page and case survive a reload and can be sent to a colleague."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from datetime import date
 from typing import Any
 
 import streamlit as st
-from queries import ORDERS, STATES, Filters
+from filters import ASSIGNEES, ORDERS, STATES, VIEWS, Filters
+
+ALL = "all"
+LISTED = "open"  # the state that is listed where the address names none: what is still to be done
 
 
 def tied(name: str, value: Any, written: Callable[[Any], str] = str) -> dict[str, Any]:
@@ -37,10 +40,14 @@ def unless(default: Any) -> Callable[[Any], str]:
 
 
 def filters(parameters: Mapping[str, str]) -> Filters:
-    """The queue's filters in an address; what cannot be read is left out."""
+    """The queue's filters in an address, of open cases unless it says else; what cannot be read is left out."""
+    view = next((view for view in VIEWS if view == parameters.get("view")), VIEWS[0])
+    state = parameters.get("state", LISTED)
     return Filters(
+        view=view,
         run=parameters.get("run") or None,
-        state=_one_of(STATES, parameters.get("state")),
+        state=None if state == ALL else _one_of(STATES[view], state) or LISTED,
+        assignee=_one_of(ASSIGNEES, parameters.get("assignee")),
         min_risk=min(max(_number(parameters.get("min_risk")), 0.0), 100.0),
         text=parameters.get("text", ""),
         since=_date(parameters.get("since")),
@@ -52,7 +59,9 @@ def filters(parameters: Mapping[str, str]) -> Filters:
 def parameters(kept: Filters) -> dict[str, str]:
     """The same filters as query parameters, without those that are at their default."""
     values = {
-        "run": kept.run, "state": kept.state, "min_risk": f"{kept.min_risk:g}" if kept.min_risk else None,
+        "view": kept.view if kept.view != VIEWS[0] else None, "run": kept.run,
+        "state": (kept.state or ALL) if kept.state != LISTED else None, "assignee": kept.assignee,
+        "min_risk": f"{kept.min_risk:g}" if kept.min_risk else None,
         "text": kept.text, "since": kept.since, "until": kept.until,
         "order": kept.order if kept.order != ORDERS[0] else None,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,11 @@ LONGEST = 200  # characters of one cell
 def count(number: int | float) -> str:
     """A whole number with separators: 20,014."""
     return f"{number:,.0f}"
+
+
+def plural(number: int, what: str) -> str:
+    """A number of things: 1 alert, 1,234 alerts."""
+    return f"{count(number)} {what}{'' if number == 1 else 's'}"
 
 
 def risk(value: float) -> str:
@@ -81,6 +86,26 @@ def values(entities: Mapping[str, Any]) -> str:
 def names(entities: Mapping[str, Any]) -> str:
     """Entities in one line: customer C-4961 · terminal T-341."""
     return " · ".join(f"{column} {cell(value, name=True)}" for column, value in entities.items())
+
+
+def why(reasons: Sequence[Mapping[str, Any]], most: int = 2) -> str:
+    """The strongest reasons in one line: amount 4,310.25 (typically 52); hour 03:12 (typically 13:40)."""
+    return "; ".join(f"{reason['column']} {told(reason['value'])} (typically {told(reason['typical'])})"
+                     for reason in reasons[:most])
+
+
+def money(value: float) -> str:
+    """An amount with two decimals, so that amounts under each other compare: 4,310.25."""
+    return f"{value:,.2f}"
+
+
+def age(since: datetime, now: datetime) -> str:
+    """How long ago, in its largest unit: 3 d; under an hour in minutes."""
+    minutes = max((now - since).total_seconds() // 60, 0)
+    for unit, length in (("d", 1440), ("h", 60)):
+        if minutes >= length:
+            return f"{minutes // length:,.0f}{THIN}{unit}"
+    return f"{minutes:.0f}{THIN}min"
 
 
 def in_html(text: str) -> str:

@@ -1,55 +1,31 @@
-"""The only door from the dashboard to the alert store: typed questions in, frozen rows out; all work is done in SQL."""
+"""The only door from the dashboard to the alert store: typed questions in, frozen rows out; all work is done in SQL.
+
+Here are the runs and the lists of the queue; `case_queries` reads one case, `decisions` writes, `export` streams a
+list. What shows records takes the actor who asks, and hides private columns from those who may not see them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, and_, func, literal, or_, select, tuple_
-from sqlalchemy.orm import InstrumentedAttribute
+from access import Actor
+from filters import ORDERS, STATES, Filters, in_alert_state, in_case_state, sorting
+from masking import Mask, masked_alert
+from sqlalchemy import Connection, Engine, Select, func, select
 
-from anomaly_cl.alerts.models import VERDICTS, Alert, Run, Verdict
+from anomaly_cl.alerts.models import VERDICTS, Alert, Case, Run, SavedFilter
 from anomaly_cl.alerts.store import AlertStore, open_store
 
-STATES = ("open", *VERDICTS)
-ORDERS = ("risk", "newest")
+__all__ = ["ORDERS", "PAGE_SIZE", "STATES", "AlertLine", "CaseLine", "Filters", "Place", "RunDetails", "RunLine",
+           "StateCounts", "alerts", "cases", "counts", "opened", "place", "run", "runs", "saved_filters",
+           "state_counts"]
+
 PAGE_SIZE = 50
 MOST_RUNS = 200
-
-
-@dataclass(frozen=True)
-class Filters:
-    """What the queue shows and in which order; None and empty leave out a condition. Dates are inclusive."""
-
-    run: str | None = None
-    state: str | None = None
-    min_risk: float = 0.0
-    text: str = ""
-    since: date | None = None
-    until: date | None = None
-    order: str = "risk"
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        met: list[ColumnElement[bool]] = []
-        if self.run:
-            met.append(Alert.run_id == self.run)
-        if self.state:
-            met.append(_in_state(self.state))
-        if self.min_risk > 0:
-            met.append(Alert.risk >= self.min_risk)
-        if self.text.strip():
-            met.append(Alert.name.icontains(self.text.strip(), autoescape=True))
-        if self.since:
-            met.append(Alert.occurred_at >= datetime.combine(self.since, time.min))
-        if self.until:
-            met.append(Alert.occurred_at < datetime.combine(self.until, time.min) + timedelta(days=1))
-        return met
-
-    @property
-    def sorted_by(self) -> InstrumentedAttribute[Any]:
-        return Alert.risk if self.order == "risk" else Alert.occurred_at
+MOST_SAVED = 200
 
 
 @dataclass(frozen=True)
@@ -77,7 +53,7 @@ class RunDetails(RunLine):
 
 @dataclass(frozen=True)
 class StateCounts:
-    """Alerts by the verdict that stands."""
+    """Alerts by the verdict that stands, without those that are suppressed."""
 
     open: int = 0
     fraud: int = 0
@@ -100,16 +76,20 @@ class StateCounts:
 
 @dataclass(frozen=True)
 class AlertLine:
-    """One alert, as the queue lists it."""
+    """One alert, as the queue lists it, with the version of its case."""
 
     id: str
+    case_id: int
     risk: float
     key: str | None
     row_number: int
     entities: Mapping[str, Any]
     occurred_at: datetime | None
+    amount: float | None
     reasons: tuple[Mapping[str, Any], ...]
     verdict: str | None
+    suppressed: bool
+    version: int
 
     @property
     def title(self) -> str:
@@ -118,45 +98,56 @@ class AlertLine:
 
 
 @dataclass(frozen=True)
-class AlertDetails(AlertLine):
-    """One alert with all that the record page shows, and the run that raised it."""
+class CaseLine:
+    """One case, as the queue lists it; `riskiest` is the alert that it is listed for, None where all are suppressed."""
 
-    score: float
-    p_value: float
-    p_tail: float
-    segment: str | None
-    record: Mapping[str, Any]
-    typical: Mapping[str, Any]
-    neighbours: tuple[Mapping[str, Any], ...]
-    run_id: str
-    run_input: str
-    run_created_at: datetime
-    model_id: str
-    score_histogram: Mapping[str, Any]
+    id: int
+    entity_column: str
+    entity: str
+    state: str
+    assignee: str | None
+    verdict: str | None
+    version: int
+    alerts_shown: int
+    alerts_open: int
+    risk: float
+    amount: float | None
+    opened_at: datetime
+    last_at: datetime | None
+    riskiest: AlertLine | None
 
-
-@dataclass(frozen=True)
-class VerdictLine:
-    """What a person decided, and when (UTC)."""
-
-    verdict: str
-    note: str
-    author: str
-    created_at: datetime
+    @property
+    def title(self) -> str:
+        """The entity, or the record where a case is about one record only."""
+        return self.entity if self.entity_column or self.riskiest is None else self.riskiest.title
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where an alert stands in a filtered queue: its position from 1, and the alerts before and after it."""
+    """Where a row stands in a filtered list: its position from 1, and the ids of the rows before and after it."""
 
     position: int
-    previous: str | None
-    next: str | None
+    previous: Any
+    next: Any
+
+
+@dataclass(frozen=True)
+class FilterLine:
+    """A saved filter: the query of an address, under a name."""
+
+    id: int
+    name: str
+    query: str
+    author: str
 
 
 RUN_LINE = (Run.id, Run.input_name, Run.policy, Run.alerts_raised, Run.created_at)
-ALERT_LINE = (Alert.id, Alert.risk, Alert.key, Alert.row_number, Alert.entities, Alert.occurred_at, Alert.reasons,
-              Alert.verdict)
+ALERT_LINE = (Alert.id, Alert.case_id, Alert.risk, Alert.key, Alert.row_number, Alert.entities, Alert.occurred_at,
+              Alert.amount, Alert.reasons, Alert.verdict, Alert.suppression_id.is_not(None).label("suppressed"),
+              Case.version, Alert.record, Run.private)
+CASE_LINE = (Case.id, Case.entity_column, Case.entity, Case.state, Case.assignee, Case.verdict, Case.version,
+             Case.alerts_shown, Case.alerts_open, Case.risk, Case.amount, Case.opened_at, Case.last_at)
+ALERT_LINES = select(*ALERT_LINE).join(Alert.run).join(Alert.case)
 
 
 def opened(url: str) -> AlertStore:
@@ -181,92 +172,108 @@ def run(engine: Engine, run_id: str) -> RunDetails | None:
 
 def state_counts(engine: Engine, filters: Filters) -> StateCounts:
     """How many alerts the filters keep, by the verdict that stands."""
-    counted = [func.count().filter(_in_state(state)).label(state) for state in STATES]
+    counted = [func.count().filter(in_alert_state(state)).label(state) for state in ("open", *VERDICTS)]
     with engine.connect() as store:
         return StateCounts(**store.execute(select(*counted).where(*filters.conditions())).mappings().one())
 
 
-def alerts(engine: Engine, filters: Filters, page: int = 1, page_size: int = PAGE_SIZE) -> list[AlertLine]:
-    """One page of the queue, counted from 1; empty past the end."""
-    # The ids are picked from an index alone; only the shown rows, whose JSON is wide, are read from the table.
-    shown = Alert.id.in_(picked_ids(filters, page, page_size).scalar_subquery())
+def counts(engine: Engine, actor: Actor, filters: Filters) -> dict[str | None, int]:
+    """How many rows each state of the view holds, the other filters kept; under None how many are shown in all."""
+    in_state = in_case_state if filters.view == "cases" else in_alert_state
+    states = [None, *STATES[filters.view]]
+    counted = [func.count().filter(in_state(state)) for state in states]
+    others = filters.conditions(actor, in_any_state=True)
     with engine.connect() as store:
-        rows = store.execute(_ordered(select(*ALERT_LINE).where(shown), filters, -1))
-        return [AlertLine(**{**row, "reasons": tuple(row["reasons"])}) for row in rows.mappings()]
+        row = store.execute(select(*counted).select_from(_table(filters)).where(*others)).one()
+    return dict(zip(states, row, strict=True))
 
 
-def picked_ids(filters: Filters, page: int, page_size: int) -> Select[tuple[str]]:
-    """The ids of one page of the queue, in order."""
-    kept = _ordered(select(Alert.id).where(*filters.conditions()), filters, -1)
+def alerts(engine: Engine, actor: Actor, filters: Filters, page: int = 1, page_size: int = PAGE_SIZE
+           ) -> list[AlertLine]:
+    """One page of the alerts, counted from 1; empty past the end."""
+    # The ids are picked from an index alone; only the shown rows, whose JSON is wide, are read from the table.
+    shown = Alert.id.in_(picked_ids(actor, filters, page, page_size).scalar_subquery())
+    with engine.connect() as store:
+        rows = store.execute(sorting(filters).of(ALERT_LINES.where(shown)))
+        return [alert_line(actor, row) for row in rows.mappings()]
+
+
+def cases(engine: Engine, actor: Actor, filters: Filters, page: int = 1, page_size: int = PAGE_SIZE) -> list[CaseLine]:
+    """One page of the cases, counted from 1; empty past the end."""
+    shown = Case.id.in_(picked_ids(actor, filters, page, page_size).scalar_subquery())
+    with engine.connect() as store:
+        rows = store.execute(sorting(filters).of(select(*CASE_LINE).where(shown))).mappings().all()
+        return case_lines(store, actor, rows)
+
+
+def picked_ids(actor: Actor, filters: Filters, page: int, page_size: int) -> Select[Any]:
+    """The ids of one page of the list, in order."""
+    order = sorting(filters)
+    kept = order.of(select(order.id).where(*filters.conditions(actor)))
     return kept.limit(page_size).offset(page_size * (max(page, 1) - 1))
 
 
-def alert(engine: Engine, alert_id: str) -> AlertDetails | None:
-    """One alert with its run, or None if the store has none of this id."""
-    columns = (
-        *ALERT_LINE, Alert.score, Alert.p_value, Alert.p_tail, Alert.segment, Alert.record, Alert.typical,
-        Alert.neighbours, Alert.run_id, Run.input_name.label("run_input"), Run.created_at.label("run_created_at"),
-        Run.model_id, Run.summary,
-    )
+def place(engine: Engine, actor: Actor, filters: Filters, row_id: Any) -> Place:
+    """Where the row of this id stands, or would stand, among those that the filters keep."""
+    order, met = sorting(filters), filters.conditions(actor)
+    kept = select(order.id).where(*met)
     with engine.connect() as store:
-        row = store.execute(select(*columns).join(Alert.run).where(Alert.id == alert_id)).mappings().one_or_none()
-    if row is None:
-        return None
-    values = dict(row)
-    histogram = values.pop("summary").get("score_histogram", {})
-    lists = {name: tuple(values[name]) for name in ("reasons", "neighbours")}
-    return AlertDetails(**{**values, **lists, "score_histogram": histogram})
-
-
-def verdicts(engine: Engine, alert_id: str) -> list[VerdictLine]:
-    """The history of an alert, newest first."""
-    columns = (Verdict.verdict, Verdict.note, Verdict.author, Verdict.created_at)
-    with engine.connect() as store:
-        rows = store.execute(select(*columns).where(Verdict.alert_id == alert_id).order_by(Verdict.id.desc()))
-        return [VerdictLine(**row) for row in rows.mappings()]
-
-
-def place(engine: Engine, filters: Filters, line: AlertLine) -> Place:
-    """Where this alert stands, or would stand, among those that the filters keep."""
-    before, after = _beside(filters, line, 1), _beside(filters, line, -1)
-    kept = select(Alert.id).where(*filters.conditions())
-    with engine.connect() as store:
-        ahead = store.scalar(select(func.count()).select_from(Alert).where(*filters.conditions(), before))
+        value = store.scalar(select(order.column).where(order.id == row_id))
+        before, after = order.beside(value, row_id, before=True), order.beside(value, row_id, before=False)
+        ahead = store.scalar(select(func.count()).select_from(_table(filters)).where(*met, before))
         return Place(
             (ahead or 0) + 1,
-            store.scalar(_ordered(kept.where(before), filters, 1).limit(1)),
-            store.scalar(_ordered(kept.where(after), filters, -1).limit(1)),
+            store.scalar(order.of(kept.where(before), backwards=True).limit(1)),
+            store.scalar(order.of(kept.where(after)).limit(1)),
         )
 
 
-def _in_state(state: str) -> ColumnElement[bool]:
-    return Alert.verdict.is_(None) if state == "open" else Alert.verdict == state
+def saved_filters(engine: Engine) -> list[FilterLine]:
+    """Everybody's saved filters by name, at most 200."""
+    columns = (SavedFilter.id, SavedFilter.name, SavedFilter.query, SavedFilter.author)
+    with engine.connect() as store:
+        rows = store.execute(select(*columns).order_by(SavedFilter.name, SavedFilter.author).limit(MOST_SAVED))
+        return [FilterLine(**row) for row in rows.mappings()]
 
 
-def _ordered(query: Select[Any], filters: Filters, direction: Literal[1, -1]) -> Select[Any]:
-    """Highest first (-1) or lowest first (1); records without a time come after all others."""
-    column = filters.sorted_by
-    if direction == 1:
-        return query.order_by(column.asc().nulls_first(), Alert.id.asc())
-    return query.order_by(column.desc().nulls_last(), Alert.id.desc())
+def alert_line(actor: Actor, row: Mapping[str, Any]) -> AlertLine:
+    """A row of ALERT_LINE as this person may see it."""
+    values = dict(row)
+    shown = masked_alert(Mask.of(actor, values.pop("private")), values)
+    del shown["record"]
+    return AlertLine(**{**shown, "reasons": tuple(shown["reasons"])})
 
 
-def _beside(filters: Filters, line: AlertLine, direction: Literal[1, -1]) -> ColumnElement[bool]:
-    """Condition of standing above (1) or below (-1) this alert in the queue's order."""
-    column = filters.sorted_by
-    value = line.risk if filters.order == "risk" else line.occurred_at
-    this = tuple_(literal(value, column.type), literal(line.id))
-    if direction == 1:
-        if value is None:
-            return or_(column.is_not(None), and_(column.is_(None), Alert.id > line.id))
-        return tuple_(column, Alert.id) > this
-    if value is None:
-        return and_(column.is_(None), Alert.id < line.id)
-    if filters.order == "risk":
-        return tuple_(column, Alert.id) < this
-    return or_(tuple_(column, Alert.id) < this, column.is_(None))
+def case_lines(store: Connection, actor: Actor, rows: Sequence[Mapping[str, Any]]) -> list[CaseLine]:
+    """Rows of CASE_LINE as this person may see them, each with its riskiest alert."""
+    riskiest, mask = _riskiest(store, actor, [row["id"] for row in rows]), everywhere(store, actor)
+    lines = []
+    for row in rows:
+        alert = riskiest.get(row["id"])
+        hidden = mask and (alert is None or alert.amount is None)
+        lines.append(CaseLine(**{
+            **row, "riskiest": alert, "entity": mask.entity(row["entity_column"], row["entity"]),
+            "amount": None if hidden else row["amount"],
+        }))
+    return lines
 
 
-def give_verdict(store: AlertStore, alert_id: str, verdict: str, author: str, note: str) -> None:
-    """Add a person's verdict to the history of an alert."""
-    store.add_verdict(alert_id, verdict, author=author, note=note)
+def everywhere(store: Connection, actor: Actor) -> Mask:
+    """Hides what is private in any run: of an entity, which no run alone is about."""
+    if actor.sees_private:
+        return Mask()
+    return Mask.of(actor, {column for private in store.scalars(select(Run.private)) for column in private or ()})
+
+
+def _riskiest(store: Connection, actor: Actor, ids: Iterable[int]) -> dict[int, AlertLine]:
+    """The riskiest alert of each case; one that is suppressed only where all are."""
+    rank = func.row_number().over(partition_by=Alert.case_id, order_by=(Alert.suppression_id.is_not(None),
+                                                                        Alert.risk.desc(), Alert.id.desc()))
+    ranked = select(Alert.id, rank.label("rank")).where(Alert.case_id.in_(list(ids))).subquery()
+    first = select(ranked.c.id).where(ranked.c.rank == 1)
+    rows = store.execute(ALERT_LINES.where(Alert.id.in_(first))).mappings()
+    return {row["case_id"]: alert_line(actor, row) for row in rows}
+
+
+def _table(filters: Filters) -> type[Case] | type[Alert]:
+    return Case if filters.view == "cases" else Alert

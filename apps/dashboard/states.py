@@ -7,6 +7,7 @@ from typing import NoReturn
 import formats
 import page_names
 import streamlit as st
+from access import Forbidden
 from sqlalchemy import URL
 
 from anomaly_cl.alerts.location import shown
@@ -38,9 +39,14 @@ def store_empty(url: URL) -> NoReturn:
     stop("The alert store is empty", f"No file has been scored into {shown(url)} yet.", _scoring(url))
 
 
-def failed(error: AnomalyCLError) -> None:
+def failed(error: AnomalyCLError, title: str = "The alert store cannot be read") -> None:
     """The rule that was broken, what was found, and the remedy."""
-    say("The alert store cannot be read", f"{_sentence(error.rule)} Found: {error.value}. {_sentence(error.remedy)}")
+    say("That is not yours to do" if isinstance(error, Forbidden) else title, told(error))
+
+
+def told(error: AnomalyCLError) -> str:
+    """A refusal as sentences: the rule, what was found, the remedy."""
+    return f"{_sentence(error.rule)} Found: {error.value}. {_sentence(error.remedy)}"
 
 
 def _scoring(url: URL) -> str:

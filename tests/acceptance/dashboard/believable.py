@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 
-from anomaly_cl.alerts.models import Alert, Run
+from anomaly_cl.alerts.models import VERDICT_REASONS, VERDICTS, Alert, Run
 from anomaly_cl.alerts.store import AlertStore
+from tests.acceptance.dashboard.believable_pasts import pasts_of
 
 HOSTILE_IMAGE = "<img src=x onerror=alert(1)>"
 HOSTILE_LINK = "[x](javascript:alert(1))"
@@ -16,6 +18,7 @@ HOSTILE_FORMULA = "=cmd|' /C calc'!A0"
 HOSTILE_BOLD = "<b>bold</b> <a href='javascript:alert(1)'>a</a> **md** $x^2$ :red[r]"
 FIRST_DAY = datetime(2018, 8, 8)
 DAYS = 7
+CUSTOMERS = 300
 MERCHANTS = (
     ("Corner Grocery", "grocery", 38), ("Fuel & Go 24", "fuel", 61), ("Rail Tickets Online", "travel", 74),
     ("Bistro Lindenhof", "restaurant", 29), ("Bright Electronics", "electronics", 189), ("Pharmacy Plus", "health", 22),
@@ -40,7 +43,7 @@ def fill(
         for place, row in enumerate(riskiest)
     ]
     ids = [alert.id for alert in alerts]
-    store.add_run(run, alerts)
+    store.add_run(run, alerts, pasts=pasts_of(rng, run.id, alerts))
     for alert_id in rng.permutation(ids[4:])[:decided]:
         _decide(rng, store, str(alert_id), created)
     return ids
@@ -91,7 +94,7 @@ def _alert(rng: np.random.Generator, run: Run, row: int, numbers: dict[str, floa
     strange = set(rng.choice(HABITS, size=rng.integers(1, 4), replace=False))
     hour = int(rng.integers(1, 5) if "hour" in strange else rng.integers(9, 20))
     when = FIRST_DAY + timedelta(days=int(rng.integers(DAYS)), hours=hour, minutes=int(rng.integers(60)))
-    customer, terminal = f"C-{rng.integers(4_000, 9_000)}", f"T-{rng.integers(100, 999)}"
+    customer, terminal = f"C-{rng.integers(4_000, 4_000 + CUSTOMERS)}", f"T-{rng.integers(100, 999)}"
     record: dict[str, Any] = {
         "transaction": f"TX-{1_700_000 + row}", "time": when.isoformat(), "customer": customer, "terminal": terminal,
         "merchant": ("Lucky Spin Club" if "merchant" in strange else merchant),
@@ -120,10 +123,26 @@ def _alert(rng: np.random.Generator, run: Run, row: int, numbers: dict[str, floa
     return Alert(
         id=f"{place:04x}{row:08x}", run_id=run.id, row_number=row, key=record["transaction"],
         name=f"{record['transaction']} {customer} {terminal}", occurred_at=when, segment=None,
-        entity_column="customer", entity=customer, amount=record["amount"],
+        entity_column="customer", entity=customer, amount=record["amount"], explanation=_explained(reasons, numbers),
         entities={"customer": customer, "terminal": terminal}, record=record, typical=typical, reasons=reasons,
         neighbours=neighbours, verdict=None, created_at=run.created_at, **numbers,
     )
+
+
+def _explained(reasons: list[dict[str, Any]], numbers: dict[str, float]) -> dict[str, Any]:
+    """In the form of `anomaly_cl.detectors.explanation.Explanation.to_dict`."""
+    told = "; ".join(f"{reason['column']} {reason['value']} where {reason['typical']} is usual" for reason in reasons)
+    changes = [{"column": reason["column"], "value": reason["value"], "to": reason["typical"],
+                "words": f"{reason['column']} {reason['typical']} instead of {reason['value']}"}
+               for reason in reasons[:2]]
+    return {
+        "unusual": True, "sentence": f"{told}.", "score": numbers["score"], "p_value": numbers["p_value"],
+        "threshold": 3.0, "level": 0.02, "contributions": reasons, "neighbours": [],
+        "pairs": [{"a": one["column"], "b": other["column"], "contribution": 1.5}
+                  for one, other in itertools.pairwise(reasons[:2])],
+        "counterfactual": {"changes": changes, "score": 2.5, "p_value": 0.05, "sentence": (
+            f"It would not be flagged with {' and '.join(change['words'] for change in changes)}.")},
+    }
 
 
 def _neighbour(rng: np.random.Generator, record: dict[str, Any], merchant: str, category: str, usual: float,
@@ -141,8 +160,9 @@ def _neighbour(rng: np.random.Generator, record: dict[str, Any], merchant: str, 
 
 
 def _decide(rng: np.random.Generator, store: AlertStore, alert_id: str, created: datetime) -> None:
-    verdict = str(rng.choice(["fraud", "legitimate", "unsure"], p=[0.55, 0.37, 0.08]))
+    verdict = str(rng.choice(VERDICTS, p=[0.55, 0.37, 0.08]))
     note = {"fraud": "Customer denies the purchase.", "legitimate": "Confirmed by phone.", "unsure": "No answer yet."}
     author = str(rng.choice(["m.keller", "a.okafor"]))
     moment = created + timedelta(minutes=int(rng.integers(10, 600)))
-    AlertStore(store.engine, clock=lambda: moment).add_verdict(alert_id, verdict, note=note[verdict], author=author)
+    AlertStore(store.engine, clock=lambda: moment).decide([alert_id], verdict, author=author, note=note[verdict],
+                                                          reason=VERDICT_REASONS[verdict][0])

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from anomaly_cl.cli import dashboard
+from anomaly_cl.cli.dashboard_access import Access
 from anomaly_cl.errors import UsageError
 
 
 def test_command_line_keeps_the_server_on_this_machine_and_sends_nothing_out() -> None:
-    line = dashboard.command(Path("app.py"), 8600)
+    line = [*dashboard.command(Path("app.py"), 8600), *Access().options()]
     assert line[:5] == [sys.executable, "-m", "streamlit", "run", "app.py"]
     assert {"--server.address=127.0.0.1", "--server.port=8600", "--browser.gatherUsageStats=false"} < set(line)
 
@@ -21,7 +22,8 @@ def test_command_line_keeps_the_server_on_this_machine_and_sends_nothing_out() -
 def test_every_option_is_one_that_streamlit_knows() -> None:
     from streamlit import config
 
-    names = {option.partition("=")[0].removeprefix("--") for option in dashboard.STREAMLIT_OPTIONS}
+    options = [*dashboard.STREAMLIT_OPTIONS, *Access().options()]
+    names = {option.partition("=")[0].removeprefix("--") for option in options}
     assert names <= set(config.get_config_options())
 
 
