@@ -15,7 +15,7 @@ from apps.benchmark.guarantees.command import guarantees
 if TYPE_CHECKING:
     from apps.benchmark.results import Job, Result
 
-LISTS = ("--seeds", "--only", "--models", "--contaminate", "--counts", "--thresholders", "--weeks")
+LISTS = ("--seeds", "--only", "--models", "--contaminate", "--counts", "--thresholders", "--weeks", "--methods")
 KeyColumn = Annotated[str, typer.Option("--key", metavar="COLUMN", help="Names the transaction.")]
 TimeColumn = Annotated[str, typer.Option("--time", metavar="COLUMN", help="When it happened.")]
 CustomerColumn = Annotated[str, typer.Option("--customer", metavar="COLUMN", help="Whose card it was.")]
@@ -215,6 +215,26 @@ def series(
 
     asked = Asked(only, models, sorted(set(seeds or [0])), published, jobs, limit, again)
     typer.echo(f"report: {measure_series(data, out, asked, typer.echo)}")
+
+
+@app.command()
+def explanations(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of <number>_<name>.npz with X and y.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results; what is in it is not run again.")],
+    only: Annotated[list[str] | None, typer.Option(metavar="SET ...", help="These data sets only.")] = None,
+    methods: Annotated[list[str] | None, typer.Option(metavar="NAME ...", help="These methods only.")] = None,
+    seeds: Annotated[list[int] | None, typer.Option(metavar="N ...", help="Seeds of rows and models.")] = None,
+) -> None:
+    """Which columns made a row strange: anomalies planted in known columns, ours beside SHAP, ECOD and |z|.
+
+    KernelSHAP, which takes minutes a data set, explains a fourth of the rows of the first seed.
+
+    Example: `python -m apps.benchmark explanations --data adbench --out results --seeds 0 1 2`
+    """
+    from apps.benchmark.explanations.command import measure_explanations
+
+    asked = sorted(set(seeds or [0]))
+    typer.echo(f"report: {measure_explanations(data, out, only, methods, asked, typer.echo)}")
 
 
 @app.command()
