@@ -227,7 +227,7 @@ def explanations(
 ) -> None:
     """Which columns made a row strange: anomalies planted in known columns, ours beside SHAP, ECOD and |z|.
 
-    KernelSHAP, which takes minutes a data set, explains a fourth of the rows of the first seed.
+    KernelSHAP, which takes minutes a data set, explains a sixth of the rows of the first seed.
 
     Example: `python -m apps.benchmark explanations --data adbench --out results --seeds 0 1 2`
     """
@@ -235,6 +235,26 @@ def explanations(
 
     asked = sorted(set(seeds or [0]))
     typer.echo(f"report: {measure_explanations(data, out, only, methods, asked, typer.echo)}")
+
+
+@app.command()
+def channels(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results; what is in it is not run again.")],
+    seeds: Annotated[list[int] | None, typer.Option(metavar="N ...", help="Seeds of simulated plants.")] = None,
+    machines: Annotated[int, typer.Option(metavar="N", min=1, help="Machines of a plant.")] = 4,
+    channels: Annotated[int, typer.Option(metavar="N", min=1, help="Channels of a machine.")] = 6,
+    days: Annotated[int, typer.Option(metavar="N", min=1, help="Days to watch, after 30 normal ones.")] = 120,
+) -> None:
+    """Which channel made a series strange: simulated anomalies of machines in known channels, ours beside |z|.
+
+    Example: `python -m apps.benchmark channels --out results --seeds 0 1 2`
+    """
+    from apps.benchmark.explanations.channels import measure
+    from apps.benchmark.explanations.channels_report import write_channels
+    from apps.benchmark.guarantees.span_kinds import Plant
+
+    frame = measure(Plant(machines, channels, watched_days=days), sorted(set(seeds or [0])), out, typer.echo)
+    typer.echo(f"report: {write_channels(frame, channels, out)}")
 
 
 @app.command()

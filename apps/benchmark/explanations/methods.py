@@ -16,7 +16,7 @@ from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.errors import UsageError
 
 OURS, SHAP = "ours", "KernelSHAP"
-BACKGROUND = 50  # normal rows that SHAP replaces columns by
+BACKGROUND = 25  # normal rows that SHAP replaces columns by
 
 
 @dataclass(frozen=True)
