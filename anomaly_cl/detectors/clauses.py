@@ -113,12 +113,17 @@ def change_in_words(column: str, value: Any, to: Any) -> str:
     return f"{printable(column)} {told(rounded(to))} rather than {told(value)}"
 
 
-def sentence(clauses: Sequence[tuple[float, str]], unusual: bool, p_value: float) -> str:
-    """At most three clauses, strongest first, given each with its contribution; what is least usual of a row that is
-    not unusual.
+def sentence(clauses: Sequence[tuple[float, str]], unusual: bool, p_value: float, records: str = "records") -> str:
+    """At most three clauses, strongest first, given each with its contribution; of a row that is not unusual, what is
+    least usual. Rows are called `records`.
+
+    >>> sentence([(3.0, "amount 9"), (1.0, "country BY"), (0.1, "at 03:12")], True, 0.001)
+    'amount 9; country BY'
+    >>> sentence([(0.3, "amount 9")], False, 0.4)
+    'Not unusual: of 1,000 normal records 400 look at least as odd; least usual is amount 9'
     """
     kept = [text for nats, text in clauses if nats > WEAK * clauses[0][0]][:MOST_CLAUSES] if clauses else []
     if unusual:
-        return "; ".join(kept) if kept else "no single column makes this record unusual, their combination does"
-    often = f"of 1,000 normal records {1_000 * p_value:,.0f} look at least as odd"
+        return "; ".join(kept) if kept else "no column by itself is unusual, their combination is"
+    often = f"of 1,000 normal {records} {1_000 * p_value:,.0f} look at least as odd"
     return f"Not unusual: {often}" + (f"; least usual is {kept[0]}" if kept else "")
