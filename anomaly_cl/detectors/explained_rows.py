@@ -16,7 +16,7 @@ from anomaly_cl.detectors.row_scorer import RowScorer
 from anomaly_cl.detectors.scored import segment_texts
 from anomaly_cl.schema import Role, Schema
 from anomaly_cl.scoring.calibration import Calibration
-from anomaly_cl.scoring.explain import Cells, contributions, typical_rows
+from anomaly_cl.scoring.explain import Cells, contributions, ordinary_rows, typical_rows
 
 UNUSUAL = 0.01  # p-value up to which a record is called unusual: that of the default policy
 
@@ -37,6 +37,12 @@ class ExplainedRows:
             return []
         words = self._words(self._typical(table))
         return [words.reasons(row, MOST_REASONS) for row in range(table.num_rows)]
+
+    def contributions(self, table: pa.Table | pa.RecordBatch) -> np.ndarray:
+        """What each learned column adds to the score of conforming rows (rows, columns), in nats, also where that is
+        nothing or less; what the score reads beside them comes last.
+        """
+        return self._typical(table).contributions
 
     def neighbours(self, table: pa.Table | pa.RecordBatch, k: int = 5) -> list[list[dict[str, Any]]]:
         """For each conforming row, its k nearest normal rows, nearest first, as {column: value}."""
@@ -64,15 +70,16 @@ class ExplainedRows:
                             self._neighbours_of(table, nearest[:, :k]))
 
     def _typical(self, table: pa.Table | pa.RecordBatch) -> Typical:
-        """What is typical of rows otherwise alike, and the falls of the score when columns take it."""
+        """What is typical of rows otherwise alike, and what each column adds to the score."""
         step = -(-self.reference_.num_rows // BANK_ROWS)
         near = self.reference_.take(np.arange(0, self.reference_.num_rows, step))
         beside = self._beside(table)
         rows, bank = self._cells(table, beside), self._cells(near, self._usual_beside(list(beside)))
         positions = typical_rows(rows, bank)
         donors = Donors(near, positions, bank.composed(positions))
+        ordinary = bank.take(ordinary_rows(rows, bank))
         return Typical(table, [*self.scorer_.encoder_.learned_names_, *beside], rows, bank, donors,
-                       contributions(self._score_cells, rows, donors.cells))
+                       *contributions(self._score_cells, rows, donors.cells, ordinary))
 
     def _nearest(self, found: Typical, positions: np.ndarray) -> Donors:
         """The nearest normal row of each, at these positions (rows,), as what all of its columns would take."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -11,11 +12,12 @@ import numpy as np
 import pyarrow as pa
 from pyod.models.ecod import ECOD
 
-from anomaly_cl.detectors.reasons import BANK_ROWS, contributions, typical_rows
+from anomaly_cl.detectors.reasons import BANK_ROWS, cells_of, encoded_of
 from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.errors import UsageError
+from anomaly_cl.scoring.explain import falls, typical_rows
 
-OURS, SHAP = "ours", "KernelSHAP"
+OURS, FALLS, SHAP = "ours", "ours, falls alone", "KernelSHAP"
 BACKGROUND = 25  # normal rows that SHAP replaces columns by
 
 
@@ -33,19 +35,22 @@ Method = Callable[[Scene, np.ndarray], np.ndarray]
 
 
 def ours(scene: Scene, rows: np.ndarray) -> np.ndarray:
-    """All contributions that the detector's reasons are the strongest of."""
-    table = pa.table(dict(zip(scene.detector.scorer_.encoder_.learned_names_, rows.T, strict=True)))
-    return our_contributions(scene.detector, table)
+    """All contributions, of which the detector's reasons are the strongest."""
+    return scene.detector.contributions(_table(scene, rows))
 
 
-def our_contributions(detector: TabularDetector, table: pa.Table) -> np.ndarray:
-    """Falls of the score (rows, columns), as in `FittedDetector.reasons`."""
-    scorer, reference = detector.scorer_, detector.reference_
-    encoder = scorer.encoder_
-    near = reference.take(np.arange(0, reference.num_rows, -(-reference.num_rows // BANK_ROWS)))
-    encoded, bank = encoder.transform(table), encoder.transform(near)
-    typical = typical_rows(encoded, bank, encoder.column_of_)
-    return contributions(scorer.score_encoded, encoded, bank, typical, encoder.column_of_)
+def falls_alone(scene: Scene, rows: np.ndarray) -> np.ndarray:
+    """Half of what a contribution is: the fall of the score when a column takes its typical value."""
+    detector, step = scene.detector, -(-scene.detector.reference_.num_rows // BANK_ROWS)
+    encoder, bank_rows = detector.scorer_.encoder_, np.arange(0, scene.detector.reference_.num_rows, step)
+    here, bank = (cells_of(encoder.transform(table), encoder.column_of_, np.zeros((table.num_rows, 0)))
+                  for table in (_table(scene, rows), detector.reference_.take(bank_rows)))
+    typical = bank.composed(typical_rows(here, bank))
+    return falls(lambda cells: detector.scorer_.score_encoded(encoded_of(cells)), here, typical)
+
+
+def _table(scene: Scene, rows: np.ndarray) -> pa.Table:
+    return pa.table(dict(zip(scene.detector.scorer_.encoder_.learned_names_, rows.T, strict=True)))
 
 
 def kernel_shap(scene: Scene, rows: np.ndarray) -> np.ndarray:
@@ -77,7 +82,9 @@ def at_random(scene: Scene, rows: np.ndarray) -> np.ndarray:
     return np.random.default_rng(scene.seed).random(rows.shape)
 
 
-METHODS: dict[str, Method] = {OURS: ours, SHAP: kernel_shap, "ECOD": ecod, "|z|": z_score, "random": at_random}
+METHODS: dict[str, Method] = {
+    OURS: ours, FALLS: falls_alone, SHAP: kernel_shap, "ECOD": ecod, "|z|": z_score, "random": at_random,
+}
 
 
 def choose(names: Sequence[str] | None = None) -> dict[str, Method]:
@@ -88,7 +95,7 @@ def choose(names: Sequence[str] | None = None) -> dict[str, Method]:
     if SHAP in found and find_spec("shap") is None:
         others = [name for name in METHODS if name != SHAP]
         raise UsageError(f"{SHAP} is that of the package shap", "it is not installed",
-                         f"install it (pip install shap), or leave it out with --methods {' '.join(others)}")
+                         f"install it (pip install shap), or leave it out with --methods {shlex.join(others)}")
     return found
 
 
