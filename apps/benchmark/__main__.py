@@ -227,7 +227,7 @@ def explanations(
 ) -> None:
     """Which columns made a row strange: anomalies planted in known columns, ours beside SHAP, ECOD and |z|.
 
-    KernelSHAP, which takes minutes a data set, explains a sixth of the rows of the first seed.
+    KernelSHAP, which takes minutes a data set, explains one row of each kind and number of columns of the first seed.
 
     Example: `python -m apps.benchmark explanations --data adbench --out results --seeds 0 1 2`
     """
