@@ -12,7 +12,7 @@ from apps.benchmark.__main__ import main
 from apps.benchmark.explanations import measures, methods, planting, runs
 from apps.benchmark.explanations.methods import METHODS, SHAP, Scene, choose
 from apps.benchmark.explanations.planting import KINDS, Normals, plant, plant_all
-from apps.benchmark.explanations.report import of_same_rows, write_report
+from apps.benchmark.explanations.report import means, of_same_rows, write_report
 
 
 def normals(seed: int = 0, columns: int = 6) -> Normals:
@@ -194,6 +194,36 @@ def test_the_rows_compared_with_shap_are_those_it_explained() -> None:
     assert set(same["seed"]) == set(same["place"]) == {0}
 
 
+def test_means_are_over_sets_of_means_over_rows_and_seeds() -> None:
+    lines = [{"data": data, "seed": seed, "kind": "extreme", "columns": 1, "place": place, "model": "ours",
+              "half": half, "hit1": hit, "hit3": hit / 2, "area": 1 - hit, "seconds": 0.5}
+             for data, half, hits in (("a", "first half", [1, 1, 1, 0]), ("b", "second half", [1, 0]))
+             for seed, place, hit in [(i % 2, i // 2, float(hit)) for i, hit in enumerate(hits)]]
+    line = means(pd.DataFrame(lines)).loc["ours"]
+    assert line["hit@1"] == pytest.approx((0.75 + 0.5) / 2)
+    assert line["hit@1 first half"] == pytest.approx(0.75)
+    assert line["hit@3 second half"] == pytest.approx(0.25)
+    assert line["deletion"] == pytest.approx(1 - line["hit@1"])
+    assert line["s"] == pytest.approx(50)
+
+
+def test_the_report_compares_with_shap_on_its_rows_and_on_all_without_it(tmp_path: Path) -> None:
+    rng, lines = np.random.default_rng(0), []
+    for name, hit, seconds in (("ours", 0.9, 0.01), (SHAP, 0.8, 1.0), ("random", 0.2, 1e-6)):
+        lines += [{"data": data, "seed": 0, "model": name, "kind": kind, "columns": count, "place": place,
+                   "hit1": hit if place else 0.5, "hit3": hit, "area": rng.random(), "noticed": 50, "tried": 200,
+                   "seconds": seconds, "code": "x", "date": "2026-01-02"}
+                  for data in ("1_a", "2_b") for kind in KINDS for count in (1, 2) for place in (0, 1)
+                  if name != SHAP or not place]
+    file = write_report(pd.DataFrame(lines), ["1_a", "2_b"], tmp_path)
+    everything, of_shap = file.read_text(encoding="utf-8").split(f"## The 12 rows that {SHAP} explained")
+    assert f"| {SHAP} |" not in everything
+    assert "| ours | 0.700 | 0.700 | 0.700 | 0.900 |" in everything
+    assert f"| {SHAP} | 0.500 |" in of_shap
+    assert "Times as fast as KernelSHAP, by mean CPU seconds: ours 100." in of_shap
+    assert "| extreme, 2 columns | 400 | 25% |" in of_shap
+
+
 def test_the_command_measures_once_and_reports(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -214,9 +244,9 @@ def test_the_command_measures_once_and_reports(
     assert "ours: " not in capsys.readouterr().out
     assert (tmp_path / "explanations.md").read_text(encoding="utf-8") == report
     frame = pd.read_csv(tmp_path / runs.FILE)
-    means = frame.groupby("model")[["hit1", "area"]].mean()
-    assert means.loc["ours", "hit1"] > 0.8 > 0.5 > means.loc["random", "hit1"]
-    assert means.loc["ours", "area"] < means.loc["random", "area"]
+    found = frame.groupby("model")[["hit1", "area"]].mean()
+    assert found.loc["ours", "hit1"] > 0.8 > 0.5 > found.loc["random", "hit1"]
+    assert found.loc["ours", "area"] < found.loc["random", "area"]
     assert "| 1_one |" in report
     assert "KernelSHAP" not in report
     assert "swapped, 3 columns" in report
