@@ -51,8 +51,8 @@ class Donors:
 
 @dataclass(frozen=True)
 class Typical:
-    """Rows, the names of their columns, what is typical of rows otherwise alike, and the falls of the score (rows,
-    columns) when a column takes that.
+    """Rows, the names of their columns, cells of rows otherwise alike and of an ordinary row, what a column contributes
+    to the score (rows, columns), and its falls (rows, columns) when a column alone takes what is typical.
     """
 
     rows: pa.Table | pa.RecordBatch
@@ -60,6 +60,8 @@ class Typical:
     cells: Cells
     bank: Cells
     donors: Donors
+    ordinary: Donors
+    contributions: np.ndarray
     falls: np.ndarray
 
 
@@ -71,8 +73,8 @@ class RowWords:
 
     def strongest(self, row: int) -> list[int]:
         """Columns with a positive contribution that can be told, strongest first."""
-        fall = self.found.falls[row]
-        return [int(j) for j in np.argsort(-fall, kind="stable") if fall[j] > 0 and self.can_tell(row, int(j))]
+        found = self.found.contributions[row]
+        return [int(j) for j in np.argsort(-found, kind="stable") if found[j] > 0 and self.can_tell(row, int(j))]
 
     def can_tell(self, row: int, column: int) -> bool:
         """Whether there is anything to be told of a column."""
@@ -83,8 +85,8 @@ class RowWords:
         reasons = []
         for column in self.strongest(row)[:most]:
             value, typical = self.told(row, column)
-            reasons.append({"column": self.found.names[column], "contribution": float(self.found.falls[row, column]),
-                            "value": value, "typical": typical})
+            reasons.append({"column": self.found.names[column], "value": value, "typical": typical,
+                            "contribution": float(self.found.contributions[row, column])})
         return reasons
 
     def told(self, row: int, column: int) -> tuple[str | None, str | None]:
@@ -106,7 +108,8 @@ class RowWords:
         chosen: dict[object, int] = {}
         for column in self.strongest(row):
             chosen.setdefault(self.subject(column), column)
-        return [(float(self.found.falls[row, column]), Clause(self.found.names[column], self.clause(row, column)))
+        added = self.found.contributions[row]
+        return [(float(added[column]), Clause(self.found.names[column], self.clause(row, column)))
                 for column in list(chosen.values())[:most]]
 
     def change(self, row: int, column: int, donors: Donors) -> Change:

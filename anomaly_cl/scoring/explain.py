@@ -1,4 +1,5 @@
-"""Why a row is strange: how far its score falls when columns take the values that normal rows have there.
+"""Why a row is strange: how far its score falls when columns take the values that normal rows have there, and how far
+that of an ordinary row rises by its values.
 
 Any score will do: it is only asked for the scores of altered rows, all columns of all rows in one batch.
 """
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 ALIKE_ROWS = 15  # normal rows most like a row in its other columns; their medoid says what is typical
+SPARED_COLUMNS = 3  # of a row, in which an ordinary row may differ as much as it will
 MOST_COLUMNS = 32  # columns tried for a row; wider tables try those that differ most from what is typical
 PAIRED_COLUMNS = 8  # of a row, whose pairs are tried
 CELLS = 4_000_000  # bounds the memory
@@ -85,17 +87,53 @@ def typical_rows(rows: Cells, bank: Cells) -> np.ndarray:
     return found
 
 
-def contributions(score: Score, rows: Cells, typical: Cells) -> np.ndarray:
+def ordinary_rows(rows: Cells, bank: Cells) -> np.ndarray:
+    """For each row the bank row (rows,) nearest to it when the columns in which they differ most are left out.
+
+    Left out are three columns, or half of them if these are fewer: each bank row is measured without its own worst, so
+    that a few strange columns do not decide which row is like this one in the others.
+    """
+    found = np.zeros(len(rows), np.intp)
+    for part, apart, total in _distances(rows, bank):
+        columns = np.stack(list(apart.values()))
+        spared = min(SPARED_COLUMNS, len(columns) // 2)
+        worst = np.partition(columns, len(columns) - spared, axis=0)[len(columns) - spared:] if spared else columns[:0]
+        found[part] = (total - worst.sum(axis=0)).argmin(axis=1)
+    return found
+
+
+def falls(score: Score, rows: Cells, typical: Cells) -> np.ndarray:
     """Fall of the score (rows, columns), in its unit, when a column takes its typical value."""
+    row, column, changed = _tried(rows, typical)
+    found = np.zeros((len(rows), rows.n_columns))
+    found[row, column] = score(rows)[row] - scores_of_changes(score, rows, typical, row, changed)
+    return found
+
+
+def contributions(score: Score, rows: Cells, typical: Cells, ordinary: Cells) -> tuple[np.ndarray, np.ndarray]:
+    """What each column adds to the score (rows, columns), in its unit, and its fall alone: see `falls`.
+
+    It is the mean of that fall and of the rise of the score of an ordinary row that takes the row's own value: what the
+    column adds as the last one, and as the first, the two ends of what Shapley values average over (Shapley 1953).
+    The fall alone says nothing of two strange columns each of which would do; the rise alone little of a value that is
+    strange only beside others.
+    """
+    fall = falls(score, rows, typical)
+    row, column, changed = _tried(rows, typical)
+    found = np.zeros(fall.shape)
+    found[row, column] = scores_of_changes(score, ordinary, rows, row, changed) - score(ordinary)[row]
+    return (fall + found) / 2, fall
+
+
+def _tried(rows: Cells, typical: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows (n,) and columns (n,) that are tried, those that differ, and masks (n, columns) of the column alone."""
     apart = rows.apart(typical)
     tried = np.zeros(apart.shape, bool)
     np.put_along_axis(tried, np.argsort(-apart, axis=1, kind="stable")[:, :MOST_COLUMNS], True, axis=1)
     row, column = np.nonzero(tried & (apart > 0))
-    falls = np.zeros(apart.shape)
     changed = np.zeros((len(row), rows.n_columns), bool)
     changed[np.arange(len(row)), column] = True
-    falls[row, column] = score(rows)[row] - scores_of_changes(score, rows, typical, row, changed)
-    return falls
+    return row, column, changed
 
 
 def pair_contributions(score: Score, rows: Cells, bank: Cells, falls: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
