@@ -170,5 +170,5 @@ def model(engine: Engine, actor: Actor, model_id: str) -> ModelDetails | None:
     lines = [RunLine(**{name: value for name, value in row.items() if name not in ("private", "drift")})
              for row in rows]
     drift = next((row["drift"] for row in rows if row["drift"]), None)
-    facts, since = (mask.tree(kept.facts), kept.created_at) if kept else ({}, None)
+    facts, since = (mask.segments(mask.tree(kept.facts)), kept.created_at) if kept else ({}, None)
     return ModelDetails(model_id, facts, since, lines, drift)
