@@ -109,14 +109,14 @@ def _step_up(engine: Engine, run: RunDetails, tested: Fdr) -> float:
 def _rows(run: RunDetails, tested: Policy, kept: int, complete: bool, largest: float
           ) -> tuple[int | None, int | None]:
     """Bounds of the policy's alerts among all rows of the run, given how many of its stored ones it keeps."""
+    if not run.summary.get("alerts_at"):  # not counted, or not of rows: alerts of series are spans
+        return None, None
     if isinstance(tested, Budget):
         number = _within_budget(run, tested)
         return number, number
     cut = run.summary.get("cut", {})
     own = policy.rate_of(run.policy, cut)
     points = policy.known_points(run.summary.get("alerts_at", []), own, run.alerts_raised)
-    if not points:
-        return None, None
     if isinstance(tested, Alpha):
         if complete and own is not None and tested.rate <= own:
             return kept, kept

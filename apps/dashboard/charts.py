@@ -13,6 +13,7 @@ from palette import BLUE, GREY, GRID, SKY, VERMILLION
 from policy import AlertsAt
 
 CONFIG = {"displayModeBar": False, "scrollZoom": False}
+FEW = 5  # counts up to which each has a tick
 LABEL = 26  # characters of a name or value beside a bar
 
 
@@ -69,7 +70,8 @@ def alerts_a_day(days: Sequence[Sequence[Any]]) -> go.Figure:
     ))
     # A handful of days gets a label each; a long series is thinned by plotly.
     figure.update_xaxes(showgrid=False, tickformat="%d %b", dtick=86_400_000 if len(dates) <= 14 else None)
-    figure.update_yaxes(tickformat=",d", title="alerts", range=[0, 1.08 * max([*alerts, 1])])
+    figure.update_yaxes(tickformat=",d", title="alerts", range=[0, 1.08 * max([*alerts, 1])],
+                        dtick=1 if max([*alerts, 1]) <= FEW else None)
     lay_out(figure, height=240)
     return figure
 

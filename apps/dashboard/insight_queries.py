@@ -125,13 +125,14 @@ def map_points(engine: Engine, run_id: str) -> list[MapPoint]:
 def alerts_within(engine: Engine, actor: Actor, run_id: str, low: tuple[float, float], high: tuple[float, float]
                   ) -> tuple[list[AlertLine], int]:
     """The alerts on a run's map between two corners (x, y), riskiest first and at most 200, and how many there are."""
-    inside = (Alert.id.in_(_picked(run_id).scalar_subquery()), Alert.map_x.between(low[0], high[0]),
-              Alert.map_y.between(low[1], high[1]))
     order = (Alert.risk.desc(), Alert.id.desc())
+    inside = select(Alert.id).where(
+        Alert.id.in_(_picked(run_id).scalar_subquery()), Alert.map_x.between(low[0], high[0]),
+        Alert.map_y.between(low[1], high[1])).order_by(*order)
     with engine.connect() as store:
-        rows = store.execute(ALERT_LINES.where(*inside).order_by(*order).limit(MOST_SELECTED))
-        lines = [alert_line(actor, row) for row in rows.mappings()]
-        return lines, store.scalar(select(func.count()).select_from(Alert).where(*inside)) or 0
+        ids = store.scalars(inside).all()
+        rows = store.execute(ALERT_LINES.where(Alert.id.in_(ids[:MOST_SELECTED])).order_by(*order))
+        return [alert_line(actor, row) for row in rows.mappings()], len(ids)
 
 
 def alert_named(engine: Engine, actor: Actor, alert_id: str) -> AlertLine | None:
@@ -169,5 +170,5 @@ def model(engine: Engine, actor: Actor, model_id: str) -> ModelDetails | None:
     lines = [RunLine(**{name: value for name, value in row.items() if name not in ("private", "drift")})
              for row in rows]
     drift = next((row["drift"] for row in rows if row["drift"]), None)
-    facts, since = (mask.tree(kept.facts), kept.created_at) if kept else ({}, None)
+    facts, since = (mask.segments(mask.tree(kept.facts)), kept.created_at) if kept else ({}, None)
     return ModelDetails(model_id, facts, since, lines, drift)

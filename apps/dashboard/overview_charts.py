@@ -26,7 +26,8 @@ def verdicts_a_day(days: Sequence[tuple[str, Mapping[str, int]]]) -> go.Figure:
         for verdict in ("fraud", "legitimate", "unsure")
     ])
     figure.update_xaxes(showgrid=False, tickformat="%d %b", dtick=DAY if len(days) <= 14 else None)
-    figure.update_yaxes(tickformat=",d", title="verdicts")
+    most = max((sum(counts.values()) for _, counts in days), default=0)
+    figure.update_yaxes(tickformat=",d", title="verdicts", dtick=1 if most <= charts.FEW else None)
     charts.lay_out(figure, height=240)
     figure.update_layout(barmode="stack", showlegend=True, legend=LEGEND, margin_t=28)
     if 0 < len(days) < WEEK:  # a single bar would be as wide as the card

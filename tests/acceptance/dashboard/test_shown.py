@@ -10,7 +10,7 @@ import formats
 import policy
 import pytest
 from filters import ASSIGNEES, ORDERS, STATES, VIEWS, Filters
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
@@ -95,6 +95,7 @@ def test_every_policy_is_said_in_words_and_an_unknown_one_as_it_is() -> None:
     assert policy.in_words("<b>odd</b>=7") == "<b>odd</b>=7"
 
 
+@settings(deadline=None)
 @given(filters=st.sampled_from(VIEWS).flatmap(lambda view: st.builds(
     Filters, view=st.just(view), run=st.sampled_from([None, "r1"]), state=st.sampled_from([None, *STATES[view]]),
     assignee=st.sampled_from([None, *ASSIGNEES]), min_risk=st.sampled_from([0.0, 12.5, 100.0]),

@@ -34,7 +34,8 @@ NEW_INDEXES = {
     "ix_alerts_run": ["run_id", "score", "row_number", "p_value", "p_tail", "verdict", "occurred_at", "case_id",
                       "segment"],
 }
-HIDDEN_ONLY: dict[str, Any] = {f"{dialect}_where": sa.text("suppression_id IS NOT NULL") for dialect in ("sqlite", "postgresql")}
+HIDDEN_ONLY: dict[str, Any] = {
+    f"{dialect}_where": sa.text("suppression_id IS NOT NULL") for dialect in ("sqlite", "postgresql")}
 ADDED = {
     "suppression_id": sa.Integer, "entity_column": sa.Text, "entity": sa.Text, "amount": sa.Double,
     "explanation": sa.JSON, "map_x": sa.Double, "map_y": sa.Double, "signal": sa.JSON,
