@@ -6,9 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy.orm import Session
 
-from anomaly_cl.alerts.models import Alert, Run, Verdict
+from anomaly_cl.alerts.models import Alert, Run
 from anomaly_cl.alerts.store import AlertStore
 
 HOSTILE_IMAGE = "<img src=x onerror=alert(1)>"
@@ -42,9 +41,8 @@ def fill(
     ]
     ids = [alert.id for alert in alerts]
     store.add_run(run, alerts)
-    with Session(store.engine) as session, session.begin():
-        for alert_id in rng.permutation(ids[4:])[:decided]:
-            _decide(rng, session, str(alert_id), created)
+    for alert_id in rng.permutation(ids[4:])[:decided]:
+        _decide(rng, store, str(alert_id), created)
     return ids
 
 
@@ -122,6 +120,7 @@ def _alert(rng: np.random.Generator, run: Run, row: int, numbers: dict[str, floa
     return Alert(
         id=f"{place:04x}{row:08x}", run_id=run.id, row_number=row, key=record["transaction"],
         name=f"{record['transaction']} {customer} {terminal}", occurred_at=when, segment=None,
+        entity_column="customer", entity=customer, amount=record["amount"],
         entities={"customer": customer, "terminal": terminal}, record=record, typical=typical, reasons=reasons,
         neighbours=neighbours, verdict=None, created_at=run.created_at, **numbers,
     )
@@ -141,11 +140,9 @@ def _neighbour(rng: np.random.Generator, record: dict[str, Any], merchant: str, 
     }
 
 
-def _decide(rng: np.random.Generator, session: Session, alert_id: str, created: datetime) -> None:
+def _decide(rng: np.random.Generator, store: AlertStore, alert_id: str, created: datetime) -> None:
     verdict = str(rng.choice(["fraud", "legitimate", "unsure"], p=[0.55, 0.37, 0.08]))
     note = {"fraud": "Customer denies the purchase.", "legitimate": "Confirmed by phone.", "unsure": "No answer yet."}
-    session.add(Verdict(
-        alert_id=alert_id, verdict=verdict, note=note[verdict], author=str(rng.choice(["m.keller", "a.okafor"])),
-        created_at=created + timedelta(minutes=int(rng.integers(10, 600))),
-    ))
-    session.get_one(Alert, alert_id).verdict = verdict
+    author = str(rng.choice(["m.keller", "a.okafor"]))
+    moment = created + timedelta(minutes=int(rng.integers(10, 600)))
+    AlertStore(store.engine, clock=lambda: moment).add_verdict(alert_id, verdict, note=note[verdict], author=author)

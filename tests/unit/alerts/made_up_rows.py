@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
+
 from anomaly_cl.alerts.models import Alert, Run
-from anomaly_cl.alerts.store import alert_id, run_id
+from anomaly_cl.alerts.store import AlertStore, alert_id, run_id
 
 NOW = datetime(2018, 8, 15, 6, 0)
 
@@ -26,7 +28,8 @@ def an_alert(run: Run, row: int, **changed: Any) -> Alert:
     values = {
         "id": alert_id(run.model_id, key, run.input_hash, row), "row_number": row, "key": key, "name": f"{key} C-1",
         "occurred_at": NOW, "score": 9.5, "p_value": 1e-4, "p_tail": 1e-9, "risk": 90.0, "segment": None,
-        "entities": {"customer": "C-1"}, "record": {"amount": 4310.25}, "typical": {"amount": 52.0},
+        "entity_column": "customer", "entity": "C-1", "entities": {"customer": "C-1"},
+        "record": {"amount": 4310.25}, "typical": {"amount": 52.0},
         "reasons": [{"column": "amount", "contribution": 7.5, "value": "4310.25", "typical": "52"}],
         "neighbours": [{"amount": 50.0}], "verdict": None, "created_at": NOW,
     }
@@ -35,3 +38,9 @@ def an_alert(run: Run, row: int, **changed: Any) -> Alert:
 
 def alerts(run: Run, *rows: int) -> Iterator[Alert]:
     return (an_alert(run, row) for row in rows)
+
+
+def case_of(store: AlertStore, alert: str) -> int:
+    """The id of the case of an alert."""
+    with store.engine.connect() as connection:
+        return connection.execute(select(Alert.case_id).where(Alert.id == alert)).scalar_one()

@@ -1,10 +1,13 @@
 """Cases of alerts with what happened to them, suppressions, saved filters, and what explains an alert.
 
-Alerts that were there before get a case each entity, which is closed if all its alerts were decided.
+Alerts that were there before get a case each entity, which is closed if all its alerts were decided: a million alerts
+take some minutes, during which nobody else writes.
 A later revision that copies `verdicts`, `case_events` or `suppressions` must create their triggers again.
 """
 
-from datetime import datetime
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,7 +37,7 @@ ADDED = {
     "suppression_id": sa.Integer, "entity_column": sa.Text, "entity": sa.Text, "amount": sa.Double,
     "explanation": sa.JSON, "map_x": sa.Double, "map_y": sa.Double, "signal": sa.JSON,
 }
-CHUNK = 1_000
+CHUNK = 10_000
 
 
 def upgrade() -> None:
@@ -145,59 +148,72 @@ def _create_others() -> None:
 
 
 ALERTS = sa.table("alerts", *map(sa.column, ("id", "case_id", "entity_column", "entity", "verdict", "risk",
-                                             "occurred_at")),
-                  sa.column("entities", sa.JSON), sa.column("created_at", sa.DateTime))
+                                             "occurred_at", "created_at")), sa.column("entities", sa.JSON))
 CASES = sa.table("cases", *map(sa.column, ("id", "entity_column", "entity", "state", "verdict", "version",
-                                           "alerts_shown", "alerts_open", "risk", "first_at", "last_at")),
-                 *(sa.column(name, sa.DateTime) for name in ("opened_at", "changed_at")),
-                 *map(sa.column, ("changed_what", "changed_by")))
+                                           "alerts_shown", "alerts_open", "risk", "first_at", "last_at", "opened_at",
+                                           "changed_what", "changed_by", "changed_at")))
 
 
 def _put_into_cases() -> None:
     """A case for each entity of the alerts that are there; an alert without entity has one of its own."""
     connection = op.get_bind()
-    opened: dict[tuple[str, str], datetime] = {}
-    moved: list[dict[str, Any]] = []
-    for alert_id, entities, created_at in connection.execute(
-            sa.select(ALERTS.c.id, ALERTS.c.entities, ALERTS.c.created_at)):
-        column, value = next(((name, str(held)) for name, held in entities.items() if held is not None), (None, None))
-        about = (column or "", value or alert_id)
-        opened[about] = min(opened.get(about, created_at), created_at)
-        moved.append({"alert": alert_id, "about": about, "of": column, "named": value})
-    fixed = {"state": "new", "version": 1, "alerts_shown": 0, "alerts_open": 0, "risk": 0.0, "changed_what": "opened",
-             "changed_by": ""}
-    _in_chunks(sa.insert(CASES), [fixed | {"entity_column": column, "entity": entity, "opened_at": at, "changed_at": at}
-                                  for (column, entity), at in opened.items()])
-    numbers = {(column, entity): number for number, column, entity in
-               connection.execute(sa.select(CASES.c.id, CASES.c.entity_column, CASES.c.entity))}
-    _in_chunks(
-        sa.update(ALERTS).where(ALERTS.c.id == sa.bindparam("alert")).values(
-            case_id=sa.bindparam("case"), entity_column=sa.bindparam("of"), entity=sa.bindparam("named")),
-        [{"alert": each["alert"], "case": numbers[each["about"]], "of": each["of"], "named": each["named"]}
-         for each in moved])
+    moved = sa.Table("moved", sa.MetaData(), sa.Column("alert", sa.String(64), primary_key=True),
+                     sa.Column("entity_column", sa.Text), sa.Column("entity", sa.Text), prefixes=["TEMPORARY"])
+    moved.create(connection)
+    for alerts in _chunks(connection):
+        connection.execute(sa.insert(moved), [
+            {"alert": alert, "entity_column": column, "entity": entity}
+            for alert, entities in alerts for column, entity in [_first_entity(entities)]])
+    column, entity = sa.func.coalesce(moved.c.entity_column, ""), sa.func.coalesce(moved.c.entity, moved.c.alert)
+    opened_at = sa.func.min(ALERTS.c.created_at)
+    values = {"entity_column": column, "entity": entity, "state": sa.literal("new"), "version": sa.literal(1),
+              "alerts_shown": sa.literal(0), "alerts_open": sa.literal(0), "risk": sa.literal(0.0),
+              "opened_at": opened_at, "changed_what": sa.literal("opened"), "changed_by": sa.literal(""),
+              "changed_at": opened_at}
+    about = sa.select(*values.values()).join_from(moved, ALERTS, ALERTS.c.id == moved.c.alert).group_by(column, entity)
+    connection.execute(sa.insert(CASES).from_select(list(values), about))
+    connection.execute(
+        sa.update(ALERTS).where(ALERTS.c.id == moved.c.alert, CASES.c.entity_column == column, CASES.c.entity == entity)
+        .values(case_id=CASES.c.id, entity_column=moved.c.entity_column, entity=moved.c.entity))
+    moved.drop(connection)
     op.create_index("ix_alerts_case", "alerts", NEW_INDEXES["ix_alerts_case"])
     _count()
 
 
-def _in_chunks(statement: Any, rows: list[dict[str, Any]]) -> None:
-    for start in range(0, len(rows), CHUNK):
-        op.get_bind().execute(statement, rows[start:start + CHUNK])
+def _chunks(connection: sa.Connection) -> Iterator[Sequence[Any]]:
+    """Id and entities of all alerts, some at a time."""
+    last = ""
+    query = sa.select(ALERTS.c.id, ALERTS.c.entities).where(ALERTS.c.id > sa.bindparam("last"))
+    while some := connection.execute(query.order_by(ALERTS.c.id).limit(CHUNK), {"last": last}).all():
+        yield some
+        last = some[-1].id
+
+
+def _first_entity(entities: dict[str, Any]) -> tuple[str | None, str | None]:
+    """Column and text of the first entity that is not missing; as `anomaly_cl.alerts.identity.entity_text` then was."""
+    for column, value in entities.items():
+        if value is not None and not isinstance(value, list | dict):
+            text = value if isinstance(value, str) else json.dumps(value)
+            if len(text) >= 500:
+                text = f"{text[:467]}…{hashlib.sha256(json.dumps([text]).encode()).hexdigest()[:32]}"
+            return column, text
+    return None, None
 
 
 def _count() -> None:
-    """The numbers of the cases, as their alerts say."""
-    mine = ALERTS.c.case_id == CASES.c.id
-
-    def of(value: Any, *conditions: Any) -> Any:
-        return sa.select(value).where(mine, *conditions).scalar_subquery()
-
-    opened, total = sa.or_(ALERTS.c.verdict.is_(None), ALERTS.c.verdict == "unsure"), sa.func.count()
-    verdict = sa.case(*((sa.exists().where(mine, ALERTS.c.verdict == each), each)
-                        for each in ("fraud", "unsure", "legitimate")), else_=None)
-    op.get_bind().execute(sa.update(CASES).values(
-        alerts_shown=of(total), alerts_open=of(total, ALERTS.c.verdict.is_(None)), risk=of(sa.func.max(ALERTS.c.risk)),
-        first_at=of(sa.func.min(ALERTS.c.occurred_at)), last_at=of(sa.func.max(ALERTS.c.occurred_at)), verdict=verdict,
-        state=sa.case((sa.exists().where(mine, opened), "new"), else_="closed")))
+    """The numbers of the cases, as their alerts say; a decided one is closed, one of which some are is in review."""
+    verdict, count = ALERTS.c.verdict, sa.func.count
+    told = sa.select(
+        ALERTS.c.case_id, count().label("alerts_shown"), count().filter(verdict.is_(None)).label("alerts_open"),
+        sa.func.max(ALERTS.c.risk).label("risk"), sa.func.min(ALERTS.c.occurred_at).label("first_at"),
+        sa.func.max(ALERTS.c.occurred_at).label("last_at"),
+        sa.case(*((count().filter(verdict == each) > 0, each) for each in ("fraud", "unsure", "legitimate")),
+                else_=None).label("verdict"),
+        sa.case((count().filter(verdict.in_(("fraud", "legitimate"))) == count(), "closed"),
+                (count(verdict) > 0, "in review"), else_="new").label("state"),
+    ).group_by(ALERTS.c.case_id).subquery()
+    op.get_bind().execute(sa.update(CASES).where(CASES.c.id == told.c.case_id).values(
+        {column.name: column for column in told.columns if column.name != "case_id"}))
 
 
 def _make_append_only(table: str) -> None:
