@@ -8,16 +8,19 @@ from datetime import datetime
 from typing import Any
 
 from access import Actor
+from formats import moment
 from masking import MASK, Mask, masked_alert
-from queries import ALERT_LINE, CASE_LINE, AlertLine, CaseLine, alert_line, case_lines, everywhere
+from queries import ALERT_LINE, ALERT_LINES, CASE_LINE, AlertLine, CaseLine, alert_line, case_lines, everywhere
 from sqlalchemy import Connection, Engine, func, literal, null, select, union_all
 
 from anomaly_cl.alerts.models import Alert, Case, CaseEvent, EntityPast, Run, Verdict
 
 MOST_ALERTS = 200  # of one case, listed
 MOST_EVENTS = 200
+MOST_CASES = 20  # of one entity, whose alerts its timeline shows
 DECIDED_LATELY = 2_000  # verdicts among which similar alerts are looked for
 SIMILAR_ALERTS = 6
+LONGEST_CATEGORY = 200  # characters; a longer text is no category
 
 
 @dataclass(frozen=True)
@@ -108,12 +111,12 @@ def alert(engine: Engine, actor: Actor, alert_id: str) -> AlertDetails | None:
         Run.input_name.label("run_input"), Run.created_at.label("run_created_at"), Run.model_id, Run.summary,
     )
     with engine.connect() as store:
-        row = store.execute(select(*columns).join(Alert.run).where(Alert.id == alert_id)).mappings().one_or_none()
+        row = store.execute(select(*columns).join(Alert.run).join(Alert.case).where(Alert.id == alert_id)).mappings().one_or_none()
     if row is None:
         return None
     values = masked_alert(Mask.of(actor, row["private"]), row)
     histogram = values.pop("summary").get("score_histogram", {})
-    lists = {name: tuple(values[name]) for name in ("reasons", "neighbours", "private")}
+    lists = {name: tuple(values[name] or ()) for name in ("reasons", "neighbours", "private")}
     return AlertDetails(**{**values, **lists, "score_histogram": histogram})
 
 
@@ -122,8 +125,32 @@ def alerts_of_case(engine: Engine, actor: Actor, case_id: int) -> list[AlertLine
     order = (Alert.suppression_id.is_not(None), Alert.risk.desc(), Alert.id.desc())
     ids = select(Alert.id).where(Alert.case_id == case_id).order_by(*order).limit(MOST_ALERTS)
     with engine.connect() as store:
-        rows = store.execute(select(*ALERT_LINE).join(Alert.run).where(Alert.id.in_(ids)).order_by(*order))
+        rows = store.execute(ALERT_LINES.where(Alert.id.in_(ids)).order_by(*order))
         return [alert_line(actor, row) for row in rows.mappings()]
+
+
+def alerts_of_entity(engine: Engine, actor: Actor, case_id: int) -> list[AlertLine]:
+    """Shown alerts of all cases of this case's entity; of the newest 20 cases, the 200 last."""
+    this = select(Case.entity_column, Case.entity).where(Case.id == case_id).subquery()
+    cases = select(Case.id).join(this, (Case.entity_column == this.c.entity_column) & (Case.entity == this.c.entity))
+    newest = cases.order_by(Case.id.desc()).limit(MOST_CASES)
+    order = (Alert.occurred_at.desc().nulls_last(), Alert.id)
+    ids = (select(Alert.id).where(Alert.case_id.in_(newest), Alert.suppression_id.is_(None))
+           .order_by(*order).limit(MOST_ALERTS))
+    with engine.connect() as store:
+        return [alert_line(actor, row) for row in
+                store.execute(ALERT_LINES.where(Alert.id.in_(ids)).order_by(*order)).mappings()]
+
+
+def suppressible(alert: AlertDetails) -> dict[str, Any]:
+    """The cells by which alerts can be suppressed: entities, and texts that are no key, time or hidden value."""
+    record = {**alert.record, **alert.entities}
+    return {
+        column: value for column, value in record.items()
+        if value is not None and value != MASK and (column in alert.entities or (
+            isinstance(value, str | bool) and str(value) != alert.key and moment(value) is None
+            and len(str(value)) <= LONGEST_CATEGORY))
+    }
 
 
 def open_alerts(engine: Engine, case_ids: Sequence[int]) -> list[str]:
@@ -153,7 +180,7 @@ def history(engine: Engine, actor: Actor, case_id: int) -> list[HistoryLine]:
 
 
 def _titles(store: Connection, actor: Actor, ids: set[str]) -> dict[str, str]:
-    rows = store.execute(select(*ALERT_LINE).join(Alert.run).where(Alert.id.in_(ids))).mappings()
+    rows = store.execute(ALERT_LINES.where(Alert.id.in_(ids))).mappings()
     return {row["id"]: alert_line(actor, row).title for row in rows}
 
 
@@ -213,7 +240,7 @@ def similar_alerts(engine: Engine, actor: Actor, alert: AlertDetails) -> list[Si
         order.insert(0, func.coalesce(second, "") != alert.reasons[1]["column"])
     columns = (*ALERT_LINE, Verdict.reason, Verdict.note, Verdict.author, Verdict.created_at.label("decided_at"))
     query = (
-        select(*columns).join(Verdict, Verdict.alert_id == Alert.id).join(Alert.run)
+        select(*columns).join(Verdict, Verdict.alert_id == Alert.id).join(Alert.run).join(Alert.case)
         .where(Verdict.id.in_(newest), Alert.id != alert.id, Run.model_id == alert.model_id,
                first == alert.reasons[0]["column"])
         .order_by(*order).limit(SIMILAR_ALERTS)

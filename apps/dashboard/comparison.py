@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from formats import MISSING, cell, in_html, moment
-from queries import AlertDetails
+from case_queries import AlertDetails, HistoryLine
+from formats import MISSING, cell, in_html, moment, when
 
 FAR = 0.1  # numbers this share apart differ
 HOURS_APART = 3.0  # of the clock
@@ -73,15 +73,23 @@ def _cell(value: Any, named: bool, number: bool, classes: str) -> str:
     return f"<td class='{classes} {'number' if number else ''} {shade}' title='{text}'>{text}</td>"
 
 
-def history_table(rows: Iterable[Mapping[str, str]]) -> str:
-    """HTML of the verdicts, newest first; every value is escaped."""
-    lines = "".join(
-        f"<li><span class='verdict {in_html(row['verdict'])}'>{in_html(row['verdict'])}</span>"
-        f"<span class='who'>{in_html(row['author'])} · {in_html(row['when'])}</span>"
-        + (f"<p>{in_html(row['note'])}</p>" if row["note"] else "") + "</li>"
-        for row in rows
-    )
-    return f"<ol class='history'>{lines}</ol>"
+def history_table(lines: Iterable[HistoryLine]) -> str:
+    """HTML of what people did, newest first; every value is escaped."""
+    return f"<ol class='history'>{''.join(map(_event, lines))}</ol>"
+
+
+def _event(line: HistoryLine) -> str:
+    value = in_html(line.value or "nobody")
+    what = {
+        "verdict": f"<span class='verdict {value}'>{value}</span>",
+        "state": f"<span class='verdict {value.replace(' ', '-')}'>{value}</span>",
+        "assignee": f"<span class='event'>assigned to <b>{value}</b></span>",
+        "note": "<span class='event'>note</span>",
+    }[line.kind]
+    on = f" on {in_html(line.alert)}" if line.alert else ""
+    told = "".join(f"<p{classes}>{in_html(text)}</p>" for text, classes in (
+        (line.reason, " class='reason'"), (line.note, "")) if text)
+    return f"<li>{what}<span class='who'>{in_html(line.author)}{on} · {when(line.created_at)} UTC</span>{told}</li>"
 
 
 def _is_missing(value: Any) -> bool:

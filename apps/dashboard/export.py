@@ -12,10 +12,10 @@ from typing import Any
 import formats
 from access import Actor
 from filters import Filters, sorting
-from queries import ALERT_LINE, CASE_LINE, alert_line, case_lines
+from queries import ALERT_LINES, CASE_LINE, alert_line, case_lines
 from sqlalchemy import Engine, select
 
-from anomaly_cl.alerts.models import Alert, Case
+from anomaly_cl.alerts.models import Alert
 
 MOST_ROWS = 100_000
 BATCH = 500
@@ -51,7 +51,7 @@ def harmless(value: Any) -> Any:
 
 
 def _alerts(engine: Engine, actor: Actor, seen: Actor, filters: Filters) -> Iterator[tuple[Any, ...]]:
-    query = sorting(filters).of(select(*ALERT_LINE).join(Alert.run).where(*filters.conditions(actor))).limit(MOST_ROWS)
+    query = sorting(filters).of(ALERT_LINES.where(*filters.conditions(actor))).limit(MOST_ROWS)
     with engine.connect().execution_options(yield_per=BATCH) as store:
         for row in store.execute(query).mappings():
             line = alert_line(seen, row)

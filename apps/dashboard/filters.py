@@ -22,6 +22,7 @@ STATES: dict[View, tuple[str, ...]] = {
 ASSIGNEES = ("mine", "nobody")
 ORDERS = ("risk", "amount", "newest", "oldest")
 EVERYTHING = Actor("", sees_private=True)
+NOTHING_PRIVATE = ("[]", "null")  # as the store writes them
 Selected = TypeVar("Selected", bound=Select[Any])
 
 
@@ -148,7 +149,7 @@ def _named(text: str, actor: Actor) -> ColumnElement[bool]:
     found = Alert.name.icontains(text, autoescape=True)
     if actor.sees_private:
         return found
-    return and_(found, Alert.run_id.in_(select(Run.id).where(cast(Run.private, Text) == "[]")))
+    return and_(found, Alert.run_id.in_(select(Run.id).where(cast(Run.private, Text).in_(NOTHING_PRIVATE))))
 
 
 def _assigned(assignee: str, actor: Actor) -> ColumnElement[bool]:

@@ -20,6 +20,11 @@ def count(number: int | float) -> str:
     return f"{number:,.0f}"
 
 
+def plural(number: int, what: str) -> str:
+    """A number of things: 1 alert, 1,234 alerts."""
+    return f"{count(number)} {what}{'' if number == 1 else 's'}"
+
+
 def number(value: int | float) -> str:
     """Six significant digits or all whole ones, with separators: 4,310.25; 0.00012; 1.2e-07."""
     if isinstance(value, int):
@@ -107,6 +112,11 @@ def why(reasons: Sequence[Mapping[str, Any]], most: int = 2) -> str:
     """The strongest reasons in one line: amount 4,310.25 (typically 52); hour 03:12 (typically 13:40)."""
     return "; ".join(f"{reason['column']} {told(reason['value'])} (typically {told(reason['typical'])})"
                      for reason in reasons[:most])
+
+
+def money(value: float) -> str:
+    """An amount with two decimals, so that amounts under each other compare: 4,310.25."""
+    return f"{value:,.2f}"
 
 
 def age(since: datetime, now: datetime) -> str:

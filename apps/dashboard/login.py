@@ -14,7 +14,6 @@ from access import ROLES, Actor, Forbidden, Roles, article
 
 from anomaly_cl.errors import UsageError
 
-ACTOR = "actor"  # who is here, in the state of the session
 ROLES_FILE, LOCAL_ROLE = "ANOMALY_CL_ROLES", "ANOMALY_CL_ROLE"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SETTINGS = ("redirect_uri", "cookie_secret", "client_id", "client_secret", "server_metadata_url", "client_kwargs",
@@ -33,12 +32,6 @@ def actor() -> Actor:
     except Forbidden as refused:
         st.button("Log out", icon=":material/logout:", on_click=st.logout)
         states.stop("You are not let in", states.told(refused))
-
-
-def here() -> Actor:
-    """The person that this rerun found at the page."""
-    found: Actor = st.session_state[ACTOR]
-    return found
 
 
 def configured_providers() -> list[str] | None:

@@ -14,8 +14,8 @@ from access import Actor
 
 MASK = "•••"
 NAMES = ("column", "name", "channel")  # keys whose text says which column the values beside it are of
-MEASURES = frozenset({*NAMES, "columns", "contribution", "share", "chance", "stability_index", "kind", "role", "risk",
-                      "p_value", "rank"})
+MEASURES = frozenset({*NAMES, "columns", "contribution", "share", "kind", "role", "private", "rows", "judged", "risk",
+                      "p_value", "rank"})  # what is said beside such a name without telling a value
 TOLD = ("sentence", "summary", "text")  # sentences that may quote any column
 
 

@@ -2,7 +2,7 @@
 
 OVERVIEW = "page_overview.py"
 QUEUE = "page_queue.py"
-RECORD = "page_record.py"
+CASE = "page_case.py"
 MAP = "page_map.py"
 SERIES = "page_series.py"
 MODEL = "page_model.py"

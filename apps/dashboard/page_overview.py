@@ -1,61 +1,45 @@
-"""Overview: what a run found, and what another policy would have found."""
+"""Overview: what a run found, what was decided of it, and what another policy would have found."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import address
 import charts
 import formats
+import insight_queries
+import login
+import overview_charts
+import overview_parts
 import page_names
 import policy
 import queries
+import run_choice
 import store
 import streamlit as st
+from filters import Filters
 from plotly.graph_objects import Figure
-from queries import Filters, RunDetails, StateCounts
+from queries import Engine, RunDetails
 
 
 def show() -> None:
-    engine = store.opened().engine
-    runs = {run.id: run for run in queries.runs(engine)}
-    title, choice = st.columns([2, 3], vertical_alignment="center")
-    title.html("<div class='head'><h1>Overview</h1></div>")
-    asked = st.query_params.get("run")
-    run_id = choice.selectbox(
-        "Run", list(runs), format_func=lambda one: run_name(runs[one]), label_visibility="collapsed",
-        **address.tied("run", asked if asked in runs else next(iter(runs))),
-    )
+    engine, actor = store.opened().engine, login.actor()
+    run_id = run_choice.ask("Overview", queries.runs(engine))
     run = queries.run(engine, run_id)
     if run is None:
         st.rerun()
-    _counts(run, queries.state_counts(engine, Filters(run=run_id)))
+    with st.spinner("Counting …"):
+        states = queries.state_counts(engine, Filters(run=run_id))
+        waiting = insight_queries.workload(engine, actor)
+    overview_parts.counts(run, states, waiting)
     st.caption(f"Policy {formats.in_markdown(run.policy)}: {formats.in_markdown(policy.in_words(run.policy))}.")
+    overview_parts.drift(run.summary.get("drift"))
     alpha = _policy(run)
+    overview_parts.back_test(engine, run, alpha)
     _costs(run)
+    _days(engine, run)
     _distributions(run, alpha)
-
-
-def run_name(run: queries.RunLine) -> str:
-    return f"{formats.when(run.created_at)} · {run.input_name} · {formats.count(run.alerts_raised)} alerts"
-
-
-def _counts(run: RunDetails, states: StateCounts) -> None:
-    cells = st.columns(6)
-    cells[0].metric("Rows in", formats.count(run.rows_in), border=True)
-    cells[1].metric("Scored", formats.count(run.rows_scored), border=True)
-    cells[2].metric("Rejected", formats.count(run.rows_rejected), border=True,
-                    help="Rows that could not be read; each is in the file that ends in .rejects.parquet.")
-    cells[3].metric("Alerts", formats.count(run.alerts_raised), border=True,
-                    help=f"At the policy {formats.in_markdown(run.policy)}.")
-    cells[4].metric("Verdicts", f"{formats.count(states.total - states.open)} of {formats.count(states.total)}",
-                    border=True, help="Alerts of this run with a verdict: fraud, legitimate or unsure.")
-    precision = formats.MISSING if states.precision is None else formats.percent(states.precision)
-    cells[5].metric("Precision so far", precision, border=True,
-                    help=f"Frauds among the {formats.count(states.decided)} alerts decided as fraud or "
-                         "legitimate. The riskiest alerts are usually decided first, so it tends to fall.")
 
 
 def _policy(run: RunDetails) -> float | None:
@@ -117,18 +101,34 @@ def _costs(run: RunDetails) -> None:
                    f"{formats.percent(cut['prior'])} of the rows.")
 
 
+def _days(engine: Engine, run: RunDetails) -> None:
+    given = insight_queries.verdicts_a_day(engine, run.id)
+    cards: list[tuple[str, str, Callable[[], Figure]]] = []
+    if run.summary.get("days"):
+        cards.append(("Alerts by day of the record", "days", lambda: charts.alerts_a_day(run.summary["days"])))
+    if given:
+        cards.append(("Verdicts by day given (UTC)", "verdicts", lambda: overview_charts.verdicts_a_day(given)))
+    _cards(cards)
+
+
 def _distributions(run: RunDetails, alpha: float | None) -> None:
     threshold = None if alpha is None else -10 * math.log10(alpha)
-    cards: list[tuple[str, str, Callable[[Any], Figure], str]] = [
-        ("Alerts a day", "days", charts.alerts_a_day, "days"),
-        ("Risk of all rows", "risk_histogram", lambda drawn: charts.risk_histogram(drawn, threshold), "risks"),
-        ("Score of all rows", "score_histogram", charts.score_histogram, "scores"),
-    ]
-    for cell, (title, name, draw, key) in zip(st.columns(3, gap="medium"), cards, strict=True):
-        if run.summary.get(name):
-            with cell.container(border=True):
-                st.markdown(f"##### {title}")
-                st.plotly_chart(draw(run.summary[name]), config=charts.CONFIG, key=key)
+    risks, scores = run.summary.get("risk_histogram"), run.summary.get("score_histogram")
+    cards: list[tuple[str, str, Callable[[], Figure]]] = []
+    if risks:
+        cards.append(("Risk against calibration", "risks",
+                      lambda: overview_charts.risks_against_calibration(risks, threshold)))
+    if scores:
+        cards.append(("Score against calibration", "scores",
+                      lambda: overview_charts.scores_against_calibration(scores)))
+    _cards(cards)
+
+
+def _cards(cards: Sequence[tuple[str, str, Callable[[], Figure]]]) -> None:
+    for cell, (title, key, draw) in zip(st.columns(max(len(cards), 1), gap="medium"), cards, strict=False):
+        with cell.container(border=True):
+            st.markdown(f"##### {title}")
+            st.plotly_chart(draw(), config=charts.CONFIG, key=key)
 
 
 def _rate(text: str | None) -> float | None:

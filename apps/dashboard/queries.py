@@ -76,7 +76,7 @@ class StateCounts:
 
 @dataclass(frozen=True)
 class AlertLine:
-    """One alert, as the queue lists it."""
+    """One alert, as the queue lists it, with the version of its case."""
 
     id: str
     case_id: int
@@ -89,6 +89,7 @@ class AlertLine:
     reasons: tuple[Mapping[str, Any], ...]
     verdict: str | None
     suppressed: bool
+    version: int
 
     @property
     def title(self) -> str:
@@ -143,9 +144,10 @@ class FilterLine:
 RUN_LINE = (Run.id, Run.input_name, Run.policy, Run.alerts_raised, Run.created_at)
 ALERT_LINE = (Alert.id, Alert.case_id, Alert.risk, Alert.key, Alert.row_number, Alert.entities, Alert.occurred_at,
               Alert.amount, Alert.reasons, Alert.verdict, Alert.suppression_id.is_not(None).label("suppressed"),
-              Alert.record, Run.private)
+              Case.version, Alert.record, Run.private)
 CASE_LINE = (Case.id, Case.entity_column, Case.entity, Case.state, Case.assignee, Case.verdict, Case.version,
              Case.alerts_shown, Case.alerts_open, Case.risk, Case.amount, Case.opened_at, Case.last_at)
+ALERT_LINES = select(*ALERT_LINE).join(Alert.run).join(Alert.case)
 
 
 def opened(url: str) -> AlertStore:
@@ -192,7 +194,7 @@ def alerts(engine: Engine, actor: Actor, filters: Filters, page: int = 1, page_s
     # The ids are picked from an index alone; only the shown rows, whose JSON is wide, are read from the table.
     shown = Alert.id.in_(picked_ids(actor, filters, page, page_size).scalar_subquery())
     with engine.connect() as store:
-        rows = store.execute(sorting(filters).of(select(*ALERT_LINE).join(Alert.run).where(shown)))
+        rows = store.execute(sorting(filters).of(ALERT_LINES.where(shown)))
         return [alert_line(actor, row) for row in rows.mappings()]
 
 
@@ -260,7 +262,7 @@ def everywhere(store: Connection, actor: Actor) -> Mask:
     """Hides what is private in any run: of an entity, which no run alone is about."""
     if actor.sees_private:
         return Mask()
-    return Mask.of(actor, {column for private in store.scalars(select(Run.private)) for column in private})
+    return Mask.of(actor, {column for private in store.scalars(select(Run.private)) for column in private or ()})
 
 
 def _riskiest(store: Connection, actor: Actor, ids: Iterable[int]) -> dict[int, AlertLine]:
@@ -269,7 +271,7 @@ def _riskiest(store: Connection, actor: Actor, ids: Iterable[int]) -> dict[int, 
                                                                         Alert.risk.desc(), Alert.id.desc()))
     ranked = select(Alert.id, rank.label("rank")).where(Alert.case_id.in_(list(ids))).subquery()
     first = select(ranked.c.id).where(ranked.c.rank == 1)
-    rows = store.execute(select(*ALERT_LINE).join(Alert.run).where(Alert.id.in_(first))).mappings()
+    rows = store.execute(ALERT_LINES.where(Alert.id.in_(first))).mappings()
     return {row["case_id"]: alert_line(actor, row) for row in rows}
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from anomaly_cl.alerts.models import Alert, Run
+from anomaly_cl.alerts.models import VERDICT_REASONS, VERDICTS, Alert, Run
 from anomaly_cl.alerts.store import AlertStore
+from tests.acceptance.dashboard.believable_pasts import pasts_of
 
 HOSTILE_IMAGE = "<img src=x onerror=alert(1)>"
 HOSTILE_LINK = "[x](javascript:alert(1))"
@@ -16,6 +17,7 @@ HOSTILE_FORMULA = "=cmd|' /C calc'!A0"
 HOSTILE_BOLD = "<b>bold</b> <a href='javascript:alert(1)'>a</a> **md** $x^2$ :red[r]"
 FIRST_DAY = datetime(2018, 8, 8)
 DAYS = 7
+CUSTOMERS = 300
 MERCHANTS = (
     ("Corner Grocery", "grocery", 38), ("Fuel & Go 24", "fuel", 61), ("Rail Tickets Online", "travel", 74),
     ("Bistro Lindenhof", "restaurant", 29), ("Bright Electronics", "electronics", 189), ("Pharmacy Plus", "health", 22),
@@ -40,7 +42,7 @@ def fill(
         for place, row in enumerate(riskiest)
     ]
     ids = [alert.id for alert in alerts]
-    store.add_run(run, alerts)
+    store.add_run(run, alerts, pasts=pasts_of(rng, run.id, alerts))
     for alert_id in rng.permutation(ids[4:])[:decided]:
         _decide(rng, store, str(alert_id), created)
     return ids
@@ -91,7 +93,7 @@ def _alert(rng: np.random.Generator, run: Run, row: int, numbers: dict[str, floa
     strange = set(rng.choice(HABITS, size=rng.integers(1, 4), replace=False))
     hour = int(rng.integers(1, 5) if "hour" in strange else rng.integers(9, 20))
     when = FIRST_DAY + timedelta(days=int(rng.integers(DAYS)), hours=hour, minutes=int(rng.integers(60)))
-    customer, terminal = f"C-{rng.integers(4_000, 9_000)}", f"T-{rng.integers(100, 999)}"
+    customer, terminal = f"C-{rng.integers(4_000, 4_000 + CUSTOMERS)}", f"T-{rng.integers(100, 999)}"
     record: dict[str, Any] = {
         "transaction": f"TX-{1_700_000 + row}", "time": when.isoformat(), "customer": customer, "terminal": terminal,
         "merchant": ("Lucky Spin Club" if "merchant" in strange else merchant),
@@ -141,8 +143,9 @@ def _neighbour(rng: np.random.Generator, record: dict[str, Any], merchant: str, 
 
 
 def _decide(rng: np.random.Generator, store: AlertStore, alert_id: str, created: datetime) -> None:
-    verdict = str(rng.choice(["fraud", "legitimate", "unsure"], p=[0.55, 0.37, 0.08]))
+    verdict = str(rng.choice(VERDICTS, p=[0.55, 0.37, 0.08]))
     note = {"fraud": "Customer denies the purchase.", "legitimate": "Confirmed by phone.", "unsure": "No answer yet."}
     author = str(rng.choice(["m.keller", "a.okafor"]))
     moment = created + timedelta(minutes=int(rng.integers(10, 600)))
-    AlertStore(store.engine, clock=lambda: moment).add_verdict(alert_id, verdict, note=note[verdict], author=author)
+    AlertStore(store.engine, clock=lambda: moment).add_verdict(
+        alert_id, verdict, note=note[verdict], author=author, reason=VERDICT_REASONS[verdict][0])
