@@ -1,4 +1,4 @@
-"""What can be done with a case: a verdict on an alert or on all that are open, its state, who has it, notes, suppression.
+"""What can be done with a case: a verdict on one alert or on all open ones, its state, who has it, notes, suppression.
 
 Each write is made by a callback, whose arguments are what the page showed: the version of the case that the person has
 read, not the one that is newest when the button arrives. What was typed stays until it is written.
@@ -18,7 +18,6 @@ import streamlit as st
 from access import Actor, needed
 from case_queries import AlertDetails
 from decisions import AlertStore
-from masking import MASK
 from queries import CaseLine
 
 from anomaly_cl.alerts.models import VERDICT_REASONS, VERDICTS
@@ -98,13 +97,13 @@ def toolbar(actor: Actor, case: CaseLine, alert: AlertDetails, stale: bool) -> N
         if case.assignee != actor.name:
             st.button("Assign to me", icon=":material/person_add:", disabled=off, shortcut="A", on_click=_assign,
                       args=(case, None, turn))
-        with st.popover("Assign", icon=":material/group:", disabled=off):
+        with st.popover("Assign", key=f"assign_{turn}", icon=":material/group:", disabled=off):
             _ask_assignee(case, turn)
-        with st.popover("Note", icon=":material/edit_note:", disabled=off), st.form(
+        with st.popover("Note", key=f"note_{turn}", icon=":material/edit_note:", disabled=off), st.form(
                 f"note_form_{turn}", border=False, enter_to_submit=False):
             st.text_area("Note on the case", max_chars=LONGEST_NOTE, height=110, width=380, key=_key("case_note", turn))
             st.form_submit_button("Add note", icon=":material/add:", on_click=_add_note, args=(case, turn))
-        with st.popover("Ignore …", icon=":material/visibility_off:", disabled=off):
+        with st.popover("Ignore …", key=f"ignore_{turn}", icon=":material/visibility_off:", disabled=off):
             _ask_suppression(case, alert, turn)
 
 
@@ -162,7 +161,7 @@ def _ask_suppression(case: CaseLine, alert: AlertDetails, turn: str) -> None:
         st.text_input("Reason", max_chars=LONGEST_REASON, key=_key("why", turn), width=380,
                       placeholder="Why may they be ignored?")
         st.caption("Open alerts with this value leave the queue, and new ones stay out until then. "
-                   "The queue lists what is suppressed; it can be lifted there.")
+                   "The queue lists what is suppressed; it can be lifted there.", width=380)
         st.form_submit_button("Ignore them", icon=":material/visibility_off:", on_click=_suppress,
                               args=(case, offered, turn))
 

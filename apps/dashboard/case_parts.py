@@ -17,8 +17,8 @@ from access import Actor
 from case_queries import AlertDetails, HistoryLine, Past, SimilarAlert, SimilarEntity
 from queries import AlertLine, CaseLine, Engine
 
-RULE_OF_SIMILAR = ("Of the same model, decided among the last 2,000 verdicts, and strange above all in the same column; "
-                   "those that share the second column first, then the closest in risk.")
+RULE_OF_SIMILAR = ("Of the same model, decided among the last 2,000 verdicts, and strange above all in the same "
+                   "column; those that share the second column first, then the closest in risk.")
 
 
 def reasons(alert: AlertDetails) -> None:
@@ -27,7 +27,7 @@ def reasons(alert: AlertDetails) -> None:
     about = " · ".join(filter(None, [formats.names(alert.entities), when, alert.segment]))
     state = "suppressed" if alert.suppressed else alert.verdict or "open"
     st.html(
-        f"<div class='alert-head'><h5>{formats.in_html(alert.title)}</h5>"
+        f"<div class='alert-head'><span class='title'>{formats.in_html(alert.title)}</span>"
         f"<span class='risk'>risk {formats.risk(alert.risk)}</span>"
         f"<span class='verdict {state}'>{state}</span>"
         f"<span class='about'>{formats.in_html(about)}</span></div>")
@@ -39,9 +39,11 @@ def reasons(alert: AlertDetails) -> None:
         st.plotly_chart(charts.reason_bars(contributions), config=charts.CONFIG, key="reasons")
     else:
         st.caption("No single column explains this record; compare it with its nearest normal rows below.")
-    for text in (explanation_text.pairs(alert.explanation), explanation_text.counterfactual(alert.explanation)):
-        if text:
-            st.html(f"<p class='told'>{formats.in_html(text)}</p>")
+    otherwise, together = explanation_text.counterfactual(alert.explanation), explanation_text.pairs(alert.explanation)
+    lines = [f"<p class='told'><b>{head}</b> {formats.in_html(text)}</p>" for head, text in (
+        ("What would be ordinary", otherwise), ("Pairs", together)) if text]
+    if lines:
+        st.html("".join(lines))
 
 
 def _rarity(alert: AlertDetails) -> str:
@@ -52,19 +54,16 @@ def _rarity(alert: AlertDetails) -> str:
 
 def timeline(case: CaseLine, past: Past, alerts: Sequence[AlertLine], chosen: str) -> None:
     """What the entity did over time, with its alerts; a click on one opens it."""
-    if not case.entity_column:
+    st.markdown(f"##### Timeline of this {formats.in_markdown(case.entity_column or 'record')}")
+    figure = timelines.timeline(past.records, alerts, chosen)
+    if figure is None:
+        st.caption("Nothing else is known of its time: the record names no entity, or is the only one that has a time.")
         return
-    with st.container(border=True):
-        st.markdown(f"##### Timeline of this {formats.in_markdown(case.entity_column)}")
-        figure = timelines.timeline(past.records, alerts, chosen)
-        if figure is None:
-            st.caption("There is one record with a time only; nothing else of it is known.")
-            return
-        key = f"timeline_{case.id}_{chosen}"
-        st.plotly_chart(figure, config=charts.CONFIG, key=key, selection_mode="points",
-                        on_select=lambda: _open_point(key))
-        if not past.records:
-            st.caption("Alerts only: the runs kept no other records of it.")
+    key = f"timeline_{case.id}_{chosen}"
+    st.plotly_chart(figure, config=charts.CONFIG, key=key, selection_mode="points",
+                    on_select=lambda: _open_point(key))
+    if not past.records:
+        st.caption("Alerts only: the runs kept no other records of it.")
 
 
 def _open_point(key: str) -> None:
@@ -137,7 +136,8 @@ def _similar_alerts(similar: Sequence[SimilarAlert]) -> str:
         f"<td class='long' title='{formats.in_html(formats.why(line.reasons))}'>"
         f"{formats.in_html(formats.why(line.reasons))}</td>"
         f"<td><span class='verdict {formats.in_html(line.verdict or '')}'>{formats.in_html(line.verdict or '')}</span>"
-        f"</td><td class='long' title='{formats.in_html(line.note)}'>{formats.in_html(line.reason or line.note)}</td></tr>"
+        f"</td><td class='long' title='{formats.in_html(line.note)}'>{formats.in_html(line.reason or line.note)}</td>"
+        "</tr>"
         for line in similar)
     return _table(("Record", "Risk", "Why", "Verdict", "Reason"), rows, numbers=(1,))
 
@@ -169,6 +169,20 @@ def signal(alert: AlertDetails) -> None:
     with st.container(border=True):
         st.markdown("##### The signal around this span")
         st.plotly_chart(charts.span_signal(alert.signal, alert.record), config=charts.CONFIG, key="signal")
+
+
+def origin(case: CaseLine, alert: AlertDetails) -> None:
+    """Where the alert comes from, for whoever must account for it."""
+    st.markdown("##### Where it comes from")
+    facts = {
+        "Score": formats.number(alert.score), "p-value": formats.p_value(alert.p_value),
+        "extrapolated": formats.p_value(alert.p_tail), "Run": f"{formats.when(alert.run_created_at)} UTC",
+        "Input": alert.run_input, "Row": formats.count(alert.row_number), "Model": alert.model_id[:12],
+        "Alert": alert.id[:12], "Case": f"{case.id}, version {case.version}",
+    }
+    rows = "".join(f"<tr><th scope='row'>{name}</th><td>{formats.in_html(told)}</td></tr>"
+                   for name, told in facts.items())
+    st.html(f"<table class='facts'>{rows}</table>")
 
 
 def history(lines: Sequence[HistoryLine]) -> None:

@@ -111,7 +111,8 @@ def alert(engine: Engine, actor: Actor, alert_id: str) -> AlertDetails | None:
         Run.input_name.label("run_input"), Run.created_at.label("run_created_at"), Run.model_id, Run.summary,
     )
     with engine.connect() as store:
-        row = store.execute(select(*columns).join(Alert.run).join(Alert.case).where(Alert.id == alert_id)).mappings().one_or_none()
+        found = select(*columns).join(Alert.run).join(Alert.case).where(Alert.id == alert_id)
+        row = store.execute(found).mappings().one_or_none()
     if row is None:
         return None
     values = masked_alert(Mask.of(actor, row["private"]), row)

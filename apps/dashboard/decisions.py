@@ -20,7 +20,7 @@ from sqlalchemy.orm import aliased
 
 from anomaly_cl.alerts.models import Alert, Case, SavedFilter, Suppression
 from anomaly_cl.alerts.store import AlertStore
-from anomaly_cl.errors import UsageError
+from anomaly_cl.errors import StaleError, UsageError
 
 MOST_SUPPRESSIONS = 200
 
@@ -62,6 +62,9 @@ def decide_cases(store: AlertStore, actor: Actor, versions: Mapping[int, int], v
                  note: str) -> int:
     """One verdict on all open alerts of these cases, as read at these versions, all or none; gives their number."""
     actor.must_be("analyst", "giving a verdict")
+    # also a case whose alerts others have closed meanwhile, so that none is open, has changed
+    if any(changed_since(store.engine, actor, versions)):
+        raise StaleError("cases must not have changed since they were read", "some have", "read them again")
     ids = open_alerts(store.engine, list(versions))
     if not ids:
         raise UsageError("a verdict on cases is one on their open alerts", "none of these has an open alert",
@@ -141,13 +144,14 @@ def suppressions(engine: Engine, actor: Actor) -> list[SuppressionLine]:
     now, lifting = datetime.now(UTC).replace(tzinfo=None), aliased(Suppression)
     hidden = select(func.count()).where(Alert.suppression_id == Suppression.id).scalar_subquery()
     active = (Suppression.until > now).label("active")
-    columns = (Suppression.id, Suppression.column, Suppression.value, Suppression.until, active, Suppression.reason,
-               Suppression.author, Suppression.created_at, hidden.label("hidden"))
+    columns = (Suppression.id, Suppression.column.label("column"), Suppression.value, Suppression.until, active,
+               Suppression.reason, Suppression.author, Suppression.created_at, hidden.label("hidden"))
     query = select(*columns).where(
         Suppression.lifts.is_(None), ~select(lifting.id).where(lifting.lifts == Suppression.id).exists(),
         active.element | (hidden > 0),
     ).order_by(Suppression.id.desc()).limit(MOST_SUPPRESSIONS)
     with engine.connect() as store:
         mask: Mask = everywhere(store, actor)
-        return [SuppressionLine(**{**row, "active": bool(row["active"]), "value": mask.entity(row["column"], row["value"])})
+        return [SuppressionLine(**{**row, "active": bool(row["active"]),
+                                   "value": mask.entity(row["column"], row["value"])})
                 for row in store.execute(query).mappings()]

@@ -15,8 +15,6 @@ from filters import Filters, sorting
 from queries import ALERT_LINES, CASE_LINE, alert_line, case_lines
 from sqlalchemy import Engine, select
 
-from anomaly_cl.alerts.models import Alert
-
 MOST_ROWS = 100_000
 BATCH = 500
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")

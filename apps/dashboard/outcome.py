@@ -60,8 +60,11 @@ def writer() -> Actor:
     return replace(actor, name=name) if name and login.configured_providers() is None else actor
 
 
-def tell() -> bool:
-    """Say what became of the last write; gives whether it was stale, which stays until the page is read again."""
+def tell(read_again: Callable[[], None] | None = None) -> bool:
+    """Say what became of the last write; gives whether it was stale, which stays until the page is read again.
+
+    `read_again` is called then.
+    """
     outcome: Outcome | None = st.session_state.get(KEPT)
     if outcome is None:
         return False
@@ -69,8 +72,10 @@ def tell() -> bool:
         told = "\n".join(f"- **{formats.in_markdown(change.title)}**: {formats.in_markdown(change.what)}, by "
                          f"{formats.in_markdown(change.by or 'the program')} at {change.at:%Y-%m-%d %H:%M:%S} UTC"
                          for change in outcome.changed)
-        st.warning(f"{outcome.said} What you wrote below is kept.\n\n{told}", icon=":material/sync_problem:")
-        st.button("Read again", icon=":material/refresh:", on_click=forget, key="read_again")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.warning(f"{outcome.said} What you wrote below is kept.\n\n{told}", icon=":material/sync_problem:")
+            st.button("Read again", icon=":material/refresh:", type="primary", key="read_again",
+                      on_click=_read_again, args=(read_again,))
         return True
     del st.session_state[KEPT]
     if outcome.is_done:
@@ -78,6 +83,12 @@ def tell() -> bool:
     else:
         st.error(formats.in_markdown(outcome.said), icon=":material/block:")
     return False
+
+
+def _read_again(further: Callable[[], None] | None) -> None:
+    forget()
+    if further:
+        further()
 
 
 def forget() -> None:

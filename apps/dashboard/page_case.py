@@ -46,8 +46,11 @@ def show() -> None:
         open_ids = case_queries.open_alerts(engine, [case.id])
         case_actions.verdict_form(actor, case, alert, open_ids, stale)
     past = case_queries.past(engine, actor, alert)
-    earlier = case_queries.alerts_of_entity(engine, actor, case.id)
-    case_parts.timeline(case, past, earlier, alert.id)
+    left, right = st.columns([3, 2], gap="medium")
+    with left.container(border=True, height="stretch"):
+        case_parts.timeline(case, past, case_queries.alerts_of_entity(engine, actor, case.id), alert.id)
+    with right.container(border=True, height="stretch"):
+        case_parts.history(case_queries.history(engine, actor, case.id))
     if len(alerts) > 1:
         case_parts.alerts_of_case(case, alerts, alert.id)
     case_parts.signal(alert)
@@ -55,9 +58,11 @@ def show() -> None:
     case_parts.others(engine, actor, alert, past)
     left, right = st.columns([3, 2], gap="medium")
     with left.container(border=True, height="stretch"):
-        _place_in_scores(alert)
+        st.markdown("##### Among all scored rows")
+        if alert.score_histogram:
+            st.plotly_chart(charts.score_place(alert.score_histogram, alert.score), config=charts.CONFIG, key="scores")
     with right.container(border=True, height="stretch"):
-        case_parts.history(case_queries.history(engine, actor, case.id))
+        case_parts.origin(case, alert)
 
 
 def _asked_case(engine: Engine, actor: Actor, kept: Filters) -> CaseLine:
@@ -142,15 +147,6 @@ def _compare(alert: AlertDetails) -> None:
         everything = more and choice.toggle(f"All {formats.count(len(columns))} columns")
         st.html(comparison.comparison_table(alert, columns if everything else columns[:FEW_COLUMNS]))
         st.caption(comparison.RULE)
-
-
-def _place_in_scores(alert: AlertDetails) -> None:
-    st.markdown("##### Among all scored rows")
-    if alert.score_histogram:
-        st.plotly_chart(charts.score_place(alert.score_histogram, alert.score), config=charts.CONFIG, key="scores")
-    st.caption(f"p-value {formats.p_value(alert.p_value)} · extrapolated {formats.p_value(alert.p_tail)} · "
-               f"run {formats.when(alert.run_created_at)} of {formats.in_markdown(alert.run_input)} · "
-               f"model {formats.in_markdown(alert.model_id[:12])}")
 
 
 show()

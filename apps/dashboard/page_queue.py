@@ -44,12 +44,12 @@ def show() -> None:
         lines: Sequence[CaseLine] | Sequence[AlertLine] = read(engine, actor, kept, page)
     _head(alerts.engine, actor, kept, page, total)
     _ask(kept, runs, counts)
-    stale = outcome.tell()
+    stale = outcome.tell(partial(queue_tables.tick_again, lines))
     if not lines:
         _say_nothing_is_left(kept, counts)
         return
     key = queue_tables.key(lines, kept)
-    _above(actor, kept, lines, key, stale)
+    _above(actor, kept, lines, stale)
     queue_tables.draw(lines, key, partial(_choose, kept, lines, key))
     if pages > 1:
         st.pagination(pages, **address.tied("page", page, address.unless(1)))
@@ -112,20 +112,21 @@ def _a(kept: Filters) -> str:
     return "a case" if kept.view == "cases" else "an alert"
 
 
-def _above(actor: Actor, kept: Filters, lines: Sequence[CaseLine | AlertLine], key: str, stale: bool) -> None:
+def _above(actor: Actor, kept: Filters, lines: Sequence[CaseLine | AlertLine], stale: bool) -> None:
     """The row over the table: what to do with the ticked rows, and where to begin."""
     if actor.may("analyst") and kept.state != SUPPRESSED:
-        queue_actions.bulk(lines, key, partial(_open_first, lines, key), stale)
+        queue_actions.bulk(lines, partial(_open_first, lines), stale)
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("Click a row to open it, or a head to sort by it.", width="content")
         st.space("stretch")
-        st.button("Open the first", icon=":material/play_arrow:", shortcut="J", on_click=_open_first, args=(lines, key))
+        st.button("Open the first", icon=":material/play_arrow:", shortcut="J", on_click=_open_first, args=(lines,))
 
 
 def _choose(kept: Filters, lines: Sequence[CaseLine | AlertLine], key: str) -> None:
     """Take down what was clicked, by the rows as they were shown: the list may be another when it is read again."""
     selection = st.session_state[key].selection
+    queue_tables.tick(lines, selection.rows)
     order = queue_tables.ORDER_OF.get(next(iter(selection.columns), ""))
     if order and order != kept.order:
         # A click on a head sorts in the database: sorting the shown page alone would mislead.
@@ -134,9 +135,8 @@ def _choose(kept: Filters, lines: Sequence[CaseLine | AlertLine], key: str) -> N
         st.session_state[CHOSEN] = lines[selection.cells[0][0]]
 
 
-def _open_first(lines: Sequence[CaseLine | AlertLine], key: str) -> None:
-    ticked = queue_tables.ticked(lines, key)
-    st.session_state[CHOSEN] = (ticked or lines)[0]
+def _open_first(lines: Sequence[CaseLine | AlertLine]) -> None:
+    st.session_state[CHOSEN] = (queue_tables.ticked(lines) or lines)[0]
 
 
 def _follow(kept: Filters) -> None:

@@ -25,14 +25,14 @@ from anomaly_cl.alerts.models import VERDICTS
 from anomaly_cl.alerts.people import PERSON_LENGTH
 
 
-def bulk(lines: Sequence[CaseLine | AlertLine], table: str, open_first: Callable[[], None], stale: bool) -> None:
+def bulk(lines: Sequence[CaseLine | AlertLine], open_first: Callable[[], None], stale: bool) -> None:
     """One verdict for all ticked rows, with reason and note; always there, so that the table does not move."""
-    chosen = queue_tables.ticked(lines, table)
+    chosen = queue_tables.ticked(lines)
     turn = st.session_state.get(queue_tables.TURN, 0)
-    with st.container(horizontal=True, vertical_alignment="bottom", key="bulk"):
-        st.html(f"<p class='ticked'>{_ticked(chosen)}</p>", width=150)
+    with st.container(horizontal=True, vertical_alignment="center", key="bulk"):
+        st.html(f"<p class='ticked'>{_ticked(chosen)}</p>", width="content")
         st.selectbox("Reason", REASONS, index=None, placeholder="Reason", accept_new_options=True,
-                              label_visibility="collapsed", key=f"bulk_reason_{turn}", width=240)
+                              label_visibility="collapsed", key=f"bulk_reason_{turn}", width=220)
         st.text_input("Note", placeholder="Note", max_chars=LONGEST_NOTE, label_visibility="collapsed",
                       key=f"bulk_note_{turn}")
         for verdict in VERDICTS:
@@ -44,11 +44,10 @@ def bulk(lines: Sequence[CaseLine | AlertLine], table: str, open_first: Callable
 
 def _ticked(chosen: Sequence[CaseLine | AlertLine]) -> str:
     if not chosen:
-        return "Tick rows to decide several at once"
+        return "Tick rows to decide them"
     if isinstance(chosen[0], CaseLine):
         alerts = sum(line.alerts_open for line in chosen if isinstance(line, CaseLine))
-        return (f"<b>{formats.plural(len(chosen), 'case')}</b> ticked, "
-                f"{formats.plural(alerts, 'open alert')}")
+        return f"<b>{formats.plural(len(chosen), 'case')}</b>, {formats.plural(alerts, 'open alert')}"
     return f"<b>{formats.plural(len(chosen), 'alert')}</b> ticked"
 
 
@@ -65,7 +64,7 @@ def _decide(chosen: Sequence[CaseLine | AlertLine], verdict: str, turn: int) -> 
         return f"Recorded: {verdict} on {formats.plural(number, 'alert')}"
 
     if outcome.write(doing, versions):
-        st.session_state[queue_tables.TURN] = st.session_state.get(queue_tables.TURN, 0) + 1
+        queue_tables.untick()
 
 
 def saved_filters(engine: Engine, actor: Actor, kept: Filters) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -19,28 +20,48 @@ VERDICT_COLOURS = {"Open": "gray", "Fraud": palette.VERMILLION, "Legitimate": pa
 STATE_COLOURS = {"New": palette.BLUE, "In review": palette.ORANGE, "Closed": "gray", "Suppressed": "gray"}
 ORDER_OF = {"Risk": "risk", "Amount": "amount", "When": "newest", "Last record": "newest", "Age": "oldest"}
 TURN = "queue_turn"  # counts what was decided, so that a table begins without ticks afterwards
+TICKED = "queue_ticked"
 Line = TypeVar("Line", CaseLine, AlertLine)
 
 
 def key(lines: Sequence[CaseLine | AlertLine], kept: Filters) -> str:
-    """The table's key: another for other rows, so that no tick is carried over to a row that was not ticked."""
+    """The table's key: another for other rows, so that a click is never taken for one on the row that came there."""
     shown = "\n".join([str(kept), *(str(line.id) for line in lines)])
     return f"list_{hashlib.sha256(shown.encode()).hexdigest()[:16]}_{st.session_state.get(TURN, 0)}"
 
 
-def ticked(lines: Sequence[Line], table: str) -> list[Line]:
-    """The rows that are ticked in the table of this key."""
-    state = st.session_state.get(table)
-    return [lines[row] for row in state.selection.rows if row < len(lines)] if state else []
+def tick(lines: Sequence[CaseLine | AlertLine], rows: Sequence[int]) -> None:
+    """Keep which rows are ticked, with the versions that stood there when they were."""
+    before = st.session_state.get(TICKED, {})
+    st.session_state[TICKED] = {lines[row].id: before.get(lines[row].id, lines[row].version) for row in rows}
+
+
+def tick_again(lines: Sequence[CaseLine | AlertLine]) -> None:
+    """Take the ticked rows as they are shown now."""
+    before = st.session_state.get(TICKED, {})
+    st.session_state[TICKED] = {line.id: line.version for line in lines if line.id in before}
+
+
+def ticked(lines: Sequence[Line]) -> list[Line]:
+    """The rows that are ticked, with the versions that stood there when they were."""
+    versions = st.session_state.get(TICKED, {})
+    return [replace(line, version=versions[line.id]) for line in lines if line.id in versions]
+
+
+def untick() -> None:
+    """Begin a new table, without ticks."""
+    st.session_state[TICKED] = {}
+    st.session_state[TURN] = st.session_state.get(TURN, 0) + 1
 
 
 def draw(lines: Sequence[CaseLine] | Sequence[AlertLine], table: str, choose: Callable[[], None]) -> None:
     """The lines as a table of this key; `choose` is called when something in it was clicked."""
-    of_cases = isinstance(lines[0], CaseLine)
+    of_cases, chosen = isinstance(lines[0], CaseLine), st.session_state.get(TICKED, {})
     frame = _of_cases(lines) if of_cases else _of_alerts(lines)  # type: ignore[arg-type]
     st.dataframe(
         frame, hide_index=True, height=ROW_HEIGHT * (len(lines) + 1) + 2, row_height=ROW_HEIGHT, key=table,
         on_select=choose, selection_mode=["multi-row", "single-cell", "single-column"],
+        selection_default={"selection": {"rows": [place for place, line in enumerate(lines) if line.id in chosen]}},
         alt=f"{'Cases' if of_cases else 'Alerts'}; click one to open it, tick several to decide them together",
         column_config={name: column for name, column in columns(of_cases).items() if name in frame},
     )

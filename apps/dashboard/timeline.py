@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from statistics import median
 from typing import Any
 
 import charts
@@ -12,6 +13,7 @@ import plotly.graph_objects as go
 from palette import BLUE, GREEN, GREY, ORANGE, VERMILLION
 from queries import AlertLine
 
+FAR = 20  # times the middle amount: from then on others are told apart on a logarithmic scale only
 COLOURS = {None: BLUE, "fraud": VERMILLION, "legitimate": GREEN, "unsure": ORANGE}
 SYMBOLS = {None: "circle", "fraud": "x", "legitimate": "square", "unsure": "triangle-up"}
 
@@ -35,7 +37,11 @@ def timeline(records: Sequence[Mapping[str, Any]], alerts: Sequence[AlertLine], 
     figure = go.Figure([_records(others, measure), *_alerts(shown, measure), *_ring(shown, measure, chosen)])
     charts._lay_out(figure, height=250)
     figure.update_xaxes(showgrid=False)
-    figure.update_yaxes(title=measure, tickformat="~s" if of_amounts else None, rangemode="tozero")
+    values = [record[measure] for record in others] + [getattr(alert, measure) for alert in shown]
+    if of_amounts and min(values) > 0 and max(values) > FAR * median(values):
+        figure.update_yaxes(title="amount, logarithmic", type="log", tickformat=",~r", dtick=1)
+    else:
+        figure.update_yaxes(title=measure, tickformat=",~r" if of_amounts else None, rangemode="tozero")
     figure.update_layout(showlegend=True, margin_t=30, clickmode="event+select", legend={
         "orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font_size": 13, "itemclick": False,
         "itemdoubleclick": False})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -122,10 +123,26 @@ def _alert(rng: np.random.Generator, run: Run, row: int, numbers: dict[str, floa
     return Alert(
         id=f"{place:04x}{row:08x}", run_id=run.id, row_number=row, key=record["transaction"],
         name=f"{record['transaction']} {customer} {terminal}", occurred_at=when, segment=None,
-        entity_column="customer", entity=customer, amount=record["amount"],
+        entity_column="customer", entity=customer, amount=record["amount"], explanation=_explained(reasons, numbers),
         entities={"customer": customer, "terminal": terminal}, record=record, typical=typical, reasons=reasons,
         neighbours=neighbours, verdict=None, created_at=run.created_at, **numbers,
     )
+
+
+def _explained(reasons: list[dict[str, Any]], numbers: dict[str, float]) -> dict[str, Any]:
+    """In the form of `anomaly_cl.detectors.explanation.Explanation.to_dict`."""
+    told = "; ".join(f"{reason['column']} {reason['value']} where {reason['typical']} is usual" for reason in reasons)
+    changes = [{"column": reason["column"], "value": reason["value"], "to": reason["typical"],
+                "words": f"{reason['column']} {reason['typical']} instead of {reason['value']}"}
+               for reason in reasons[:2]]
+    return {
+        "unusual": True, "sentence": f"{told}.", "score": numbers["score"], "p_value": numbers["p_value"],
+        "threshold": 3.0, "level": 0.02, "contributions": reasons, "neighbours": [],
+        "pairs": [{"a": one["column"], "b": other["column"], "contribution": 1.5}
+                  for one, other in itertools.pairwise(reasons[:2])],
+        "counterfactual": {"changes": changes, "score": 2.5, "p_value": 0.05, "sentence": (
+            f"It would not be flagged with {' and '.join(change['words'] for change in changes)}.")},
+    }
 
 
 def _neighbour(rng: np.random.Generator, record: dict[str, Any], merchant: str, category: str, usual: float,
@@ -147,5 +164,5 @@ def _decide(rng: np.random.Generator, store: AlertStore, alert_id: str, created:
     note = {"fraud": "Customer denies the purchase.", "legitimate": "Confirmed by phone.", "unsure": "No answer yet."}
     author = str(rng.choice(["m.keller", "a.okafor"]))
     moment = created + timedelta(minutes=int(rng.integers(10, 600)))
-    AlertStore(store.engine, clock=lambda: moment).add_verdict(
-        alert_id, verdict, note=note[verdict], author=author, reason=VERDICT_REASONS[verdict][0])
+    AlertStore(store.engine, clock=lambda: moment).decide([alert_id], verdict, author=author, note=note[verdict],
+                                                          reason=VERDICT_REASONS[verdict][0])

@@ -33,6 +33,7 @@ NEW_INDEXES = {
     "ix_alerts_suppression": ["suppression_id"],
     "ix_alerts_run": ["run_id", "score", "row_number", "p_value", "p_tail", "verdict", "occurred_at"],
 }
+HIDDEN_ONLY = {f"{dialect}_where": sa.text("suppression_id IS NOT NULL") for dialect in ("sqlite", "postgresql")}
 ADDED = {
     "suppression_id": sa.Integer, "entity_column": sa.Text, "entity": sa.Text, "amount": sa.Double,
     "explanation": sa.JSON, "map_x": sa.Double, "map_y": sa.Double, "signal": sa.JSON,
@@ -57,7 +58,8 @@ def upgrade() -> None:
         alerts.create_foreign_key("fk_alerts_suppression", "suppressions", ["suppression_id"], ["id"])
     for name, columns in NEW_INDEXES.items():
         if name != "ix_alerts_case":  # made before, to count by
-            op.create_index(name, "alerts", columns)
+            only = HIDDEN_ONLY if name == "ix_alerts_suppression" else {}
+            op.create_index(name, "alerts", columns, **only)
     for table in APPEND_ONLY:
         _make_append_only(table)
 
