@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from apps.benchmark.dashboard.timing import seconds
+from apps.benchmark.dashboard.timing import Took, took
 
 DASHBOARD = Path(__file__).parents[2] / "dashboard"
 PATIENCE = 300  # seconds
@@ -19,7 +19,7 @@ def make_importable() -> None:
         sys.path.insert(0, str(DASHBOARD))
 
 
-def page_seconds(store: Path, script: str, parameters: dict[str, str]) -> tuple[float, float]:
+def page_times(store: Path, script: str, parameters: dict[str, str]) -> tuple[Took, Took]:
     """How long a visitor's first run of a page takes, and a second one, the server being up; an error is raised."""
     from streamlit import config
     from streamlit.testing.v1 import AppTest
@@ -33,8 +33,8 @@ def page_seconds(store: Path, script: str, parameters: dict[str, str]) -> tuple[
     return _run(app), _run(app)
 
 
-def _run(app: Any) -> float:
-    took = seconds(app.run)
+def _run(app: Any) -> Took:
+    found = took(app.run)
     for error in app.exception:
         raise RuntimeError(f"the page failed: {error.value}")
-    return took
+    return found

@@ -32,17 +32,26 @@ class Statements:
             event.remove(engine, "before_cursor_execute", see)
 
 
-def seconds(work: Callable[[], Any]) -> float:
+@dataclass(frozen=True)
+class Took:
+    """Seconds on the clock, and seconds that the process computed: alike, unless others keep the machine busy."""
+
+    wall: float
+    cpu: float
+
+
+def took(work: Callable[[], Any]) -> Took:
     """How long it takes once."""
-    begun = time.perf_counter()
+    wall, cpu = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - begun
+    return Took(time.perf_counter() - wall, time.process_time() - cpu)
 
 
-def warm_seconds(work: Callable[[], Any]) -> float:
+def warm(work: Callable[[], Any]) -> Took:
     """The median of some times; one before does not count, because it reads the file into memory."""
     work()
-    return median(seconds(work) for _ in range(REPEATS))
+    found = [took(work) for _ in range(REPEATS)]
+    return Took(median(one.wall for one in found), median(one.cpu for one in found))
 
 
 def plan(engine: Engine, statement: str, parameters: Any) -> list[str]:

@@ -15,13 +15,13 @@ from anomaly_cl.alerts.store import AlertStore, open_store
 from apps.benchmark.dashboard.building import RUNS
 from apps.benchmark.dashboard.population import Month, Population, merchant_name
 from apps.benchmark.dashboard.questions import Known
-from apps.benchmark.dashboard.timing import seconds
+from apps.benchmark.dashboard.timing import Took, took
 
 HIDDEN, NEW, BULK, MANY = 5_000, 10_000, 50, 1_000
 
 
-def write_seconds(file: Path, known: Known, alerts: int) -> Iterator[tuple[str, float]]:
-    """(what is written, its seconds) on a copy of the store, which is deleted."""
+def write_times(file: Path, known: Known, alerts: int) -> Iterator[tuple[str, Took]]:
+    """(what is written, its time) on a copy of the store, which is deleted."""
     copy = file.with_suffix(".copy")
     shutil.copyfile(file, copy)
     try:
@@ -32,27 +32,27 @@ def write_seconds(file: Path, known: Known, alerts: int) -> Iterator[tuple[str, 
             left.unlink()
 
 
-def _timed(store: AlertStore, known: Known, alerts: int) -> Iterator[tuple[str, float]]:
+def _timed(store: AlertStore, known: Known, alerts: int) -> Iterator[tuple[str, Took]]:
     by = "m.keller"
     with store.engine.connect() as connection:
         undecided = select(Alert.id).where(Alert.verdict.is_(None)).order_by(Alert.risk.desc())
         ids = list(connection.scalars(undecided.limit(BULK + MANY)))
         version = connection.scalar(select(Case.version).where(Case.id == known.case)) or 0
     first, some, many = known.alert, ids[:BULK], ids[BULK:]
-    yield "one verdict, in the busiest case", seconds(
+    yield "one verdict, in the busiest case", took(
         lambda: store.add_verdict(first, "fraud", author=by, note="by phone", version=version))
-    yield f"{BULK} verdicts", seconds(lambda: store.decide(some, "legitimate", author=by))
-    yield f"{MANY:,} verdicts", seconds(lambda: store.decide(many, "legitimate", author=by))
+    yield f"{BULK} verdicts", took(lambda: store.decide(some, "legitimate", author=by))
+    yield f"{MANY:,} verdicts", took(lambda: store.decide(many, "legitimate", author=by))
     merchant, number = _merchant_of(store, HIDDEN)
     until, given = utc_now() + timedelta(days=7), []
-    yield f"a suppression of {number:,} open alerts", seconds(
+    yield f"a suppression of {number:,} open alerts", took(
         lambda: given.append(store.suppress("merchant", merchant, until=until, author=by)))
-    yield "the lifting of it", seconds(lambda: store.lift(given[0], author=by))
+    yield "the lifting of it", took(lambda: store.lift(given[0], author=by))
     store.suppress("merchant", merchant, until=until, author=by)
     month, population = Month(RUNS, alerts, NEW), Population(alerts)
     run = population.run(month)
     arriving, pasts = list(population.of(run, month)), list(population.pasts(run, month))
-    yield f"a run of {NEW:,} alerts, with {len(pasts):,} pasts", seconds(
+    yield f"a run of {NEW:,} alerts, with {len(pasts):,} pasts", took(
         lambda: store.add_run(run, arriving, pasts=pasts))
 
 
