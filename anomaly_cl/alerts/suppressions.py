@@ -27,18 +27,22 @@ from anomaly_cl.errors import UsageError
 
 ALERTS, SUPPRESSIONS = Base.metadata.tables["alerts"], Base.metadata.tables["suppressions"]
 # The cells of a JSON object of plain values, each with its column's name and with what `value_text` says of its value:
-# a number as it is written in the JSON, because a database would round it. Only old versions of SQLite cannot find a
-# number again in a column whose name has a quotation mark. PostgreSQL does not read JSON with the character NUL.
+# a number as it is written in the JSON, because a database would round it. Old versions of SQLite find no column again
+# whose name has a quotation mark after a backslash; PostgreSQL does not read JSON with the character NUL.
 CELLS = {
     "sqlite": """
         SELECT cell.key AS name, CASE cell.type WHEN 'text' THEN cell.value WHEN 'true' THEN 'true'
-            WHEN 'false' THEN 'false' ELSE coalesce({held} -> cell.fullkey, CAST(cell.value AS TEXT)) END AS told
-        FROM json_each({held}) AS cell WHERE cell.type NOT IN ('null', 'array', 'object')""",
-    "postgresql": r"""
-        SELECT cell.key AS name, cell.value #>> '{{}}' AS told
-        FROM json_each(CASE WHEN strpos({held}::text, '\u0000') > 0
-            THEN replace({held}::text, '\u0000', '\ufffd')::json ELSE {held} END) AS cell
+            WHEN 'false' THEN 'false' ELSE {readable} -> cell.fullkey END AS told
+        FROM json_each({readable}) AS cell WHERE cell.type NOT IN ('null', 'array', 'object')""",
+    "postgresql": """
+        SELECT cell.key AS name, cell.value #>> '{{}}' AS told FROM json_each({readable}) AS cell
         WHERE json_typeof(cell.value) NOT IN ('null', 'array', 'object')""",
+}
+READABLE = {
+    "sqlite": r"""CASE WHEN instr({held}, '\"') THEN replace(replace({held}, '\\', '\u005c'), '\"', '\u0022')
+        ELSE {held} END""",
+    "postgresql": r"""CASE WHEN strpos({held}::text, '\u0000') > 0
+        THEN replace({held}::text, '\u0000', '\ufffd')::json ELSE {held} END""",
 }
 HOLDS = "EXISTS (SELECT 1 FROM ({cells}) AS cells WHERE cells.name = :name AND cells.told = :told)"
 FIRST_MATCH = """
@@ -111,8 +115,9 @@ def _hide(connection: Connection, table: str, which: str, now: datetime, **param
 
 def _over(table: str, query: str, connection: Connection) -> list[str]:
     """The query over the cells of the records, and over those of the entities, of a table like `alerts`."""
-    cells = CELLS[connection.dialect.name]
-    return [query.format(cells=cells.format(held=f"{table}.{column}")) for column in ("record", "entities")]
+    dialect = connection.dialect.name
+    readable = [READABLE[dialect].format(held=f"{table}.{column}") for column in ("record", "entities")]
+    return [query.format(cells=CELLS[dialect].format(readable=each)) for each in readable]
 
 
 def _to_lift(connection: Connection, suppression_id: int) -> Any:

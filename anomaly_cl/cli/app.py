@@ -12,10 +12,12 @@ from anomaly_cl.cli.evaluate import evaluate
 from anomaly_cl.cli.fit import fit
 from anomaly_cl.cli.inspect import inspect
 from anomaly_cl.cli.recalibrate import recalibrate
+from anomaly_cl.cli.refine import refine
 from anomaly_cl.cli.schema import schema
 from anomaly_cl.cli.score import score
 from anomaly_cl.cli.screen import errors
 from anomaly_cl.cli.simulate import simulate
+from anomaly_cl.cli.verdicts import verdicts
 from anomaly_cl.errors import AnomalyCLError
 
 app = typer.Typer(
@@ -24,7 +26,8 @@ app = typer.Typer(
     help="Anomalies and fraud without labels: learn normal rows, score a file, work through the alerts.",
     epilog="Exit codes: 0 done, 2 wrong usage, 3 bad input, 4 bad model.",
 )
-for command in (fit, score, drift, recalibrate, confirm, evaluate, inspect, schema, dashboard, demo):
+for command in (fit, score, drift, recalibrate, refine, confirm, evaluate, inspect, schema, dashboard, verdicts,
+                demo):
     app.command()(command)
 app.add_typer(simulate)
 

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from anomaly_cl.cli.events import check_new_model, open_both, say_both
-from anomaly_cl.cli.options import History, HistoryWhere, Inputs, Where
+from anomaly_cl.cli.options import History, HistoryWhere, Inputs, VerdictFile, VerdictStore, Where
 from anomaly_cl.cli.screen import progress, say
 from anomaly_cl.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from anomaly_cl.detectors.verdict_table import VerdictTable
+    from anomaly_cl.schema import Schema
+
 
 def confirm(
     model: Annotated[Path, typer.Argument(metavar="MODEL", show_default=False, help="Model folder, of events.")],
     inputs: Inputs,
     out: Annotated[Path, typer.Option(metavar="MODEL2", help="Folder to write the new model to.")],
-    verdicts: Annotated[Path | None, typer.Option(
-        metavar="FILE", show_default=False,
-        help="Three columns: key, fraud or legitimate, when that was known.")] = None,
-    store: Annotated[str | None, typer.Option(
-        metavar="URL", show_default=False, help="Take the verdicts of this alert store instead.")] = None,
+    verdicts: VerdictFile = None,
+    store: VerdictStore = None,
     where: Where = None,
     history: History = None,
     history_where: HistoryWhere = None,
@@ -42,18 +42,15 @@ def confirm(
     from anomaly_cl.batch.events import confirmed, file_schema
     from anomaly_cl.detectors.events import EventDetector
     from anomaly_cl.detectors.loading import load
-    from anomaly_cl.detectors.verdict_table import VerdictTable
 
-    if (verdicts is None) == (store is None):
-        given = "neither" if store is None else "both"
-        raise UsageError("verdicts come from --verdicts or --store", f"{given} of them is given", "give one of them")
+    check_one_source(verdicts, store)
     check_new_model(model, out)
     detector = load(model)
     if not isinstance(detector, EventDetector):
         raise UsageError("verdicts are confirmed for models that judge records against their past",
                          f"{model} does not", "fit one with --detector events")
     stream, before = open_both(detector, inputs, where, history, history_where)
-    told = VerdictTable.read(verdicts or _some_stored(str(store)), file_schema(detector))
+    told = told_verdicts(verdicts, store, file_schema(detector))
     with progress("confirming") as done:
         other = confirmed(detector, stream, told, before, presume_after)
         done(stream.rows_accepted)
@@ -61,6 +58,20 @@ def confirm(
     say_both(stream, before)
     say(f"verdicts: {len(told.keys):,}, of which {int(told.is_fraud.sum()):,} are frauds")
     say(f"model {other.model_id_} in {out}")
+
+
+def check_one_source(verdicts: Path | None, store: str | None) -> None:
+    """Raises UsageError unless verdicts come from one place."""
+    if (verdicts is None) == (store is None):
+        given = "neither" if store is None else "both"
+        raise UsageError("verdicts come from --verdicts or --store", f"{given} of them is given", "give one of them")
+
+
+def told_verdicts(verdicts: Path | None, store: str | None, schema: Schema) -> VerdictTable:
+    """The verdicts of a file or of an alert store, about records of this schema."""
+    from anomaly_cl.detectors.verdict_table import VerdictTable
+
+    return VerdictTable.read(verdicts or _some_stored(str(store)), schema)
 
 
 def _some_stored(url: str) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,3 +20,7 @@ History = Annotated[list[str] | None, typer.Option(
     "past of the others, but neither scored nor taken for normal. Repeatable.")]
 HistoryWhere = Annotated[str | None, typer.Option(
     metavar="SQL", show_default=False, help="Read only those earlier records that meet this condition.")]
+VerdictFile = Annotated[Path | None, typer.Option(
+    metavar="FILE", show_default=False, help="Three columns: key, fraud or legitimate, when that was known.")]
+VerdictStore = Annotated[str | None, typer.Option(
+    metavar="URL", show_default=False, help="Take the verdicts of this alert store instead.")]

@@ -13,8 +13,10 @@ from anomaly_cl.detectors.side_table import refuse_rows_of, some_of
 from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.features.verdict_counts import NEVER, VerdictHistory
 from anomaly_cl.schema import Column, Kind, Role, Schema
-from anomaly_cl.table.read import read_table
+from anomaly_cl.table.delimited import DelimitedFile
+from anomaly_cl.table.read import RowStream, read_table
 from anomaly_cl.table.sources import parts_of
+from anomaly_cl.table.spreadsheet import from_cells
 
 FRAUD, LEGITIMATE, UNSURE = ("fraud", "true", "yes", "1"), ("legitimate", "false", "no", "0"), ("unsure",)
 MICROSECONDS = "timestamp[us]"
@@ -37,7 +39,8 @@ class VerdictTable:
         """Read a DataFrame, Arrow data, array, or path of three columns, of any names: key, verdict, when it was given.
 
         A verdict is fraud / true / yes / 1, legitimate / false / no / 0, or unsure. Of several of a key the latest
-        counts; if that is unsure, the key has none. Raises InputError for another table, cells that mean nothing, or
+        counts; if that is unsure, the key has none. In text files, keys may be written for spreadsheets, see
+        `anomaly_cl.table.spreadsheet.as_cell`. Raises InputError for another table, cells that mean nothing, or
         keys with different verdicts of one time, and UsageError if the schema has no key column.
         """
         key = schema.only(Role.KEY)
@@ -58,8 +61,22 @@ class VerdictTable:
         )
         table = read_table(source, Schema(columns), on_reject=refuse_rows_of("verdicts", "verdict"))
         keys, verdicts, times = (table.column(name).combine_chunks() for name in names)
+        if isinstance(parts[0], DelimitedFile) and pa.types.is_string(keys.type):
+            keys = from_cells(keys)
         fraud, decided = _are_frauds(verdicts)
         return cls(*_latest(keys, fraud, decided, np.asarray(times.cast(pa.int64()))))
+
+    def labelled(self, rows: RowStream) -> tuple[pa.Table, np.ndarray]:
+        """Those of the rows that have a verdict, and their labels, 1 = fraud and 0 = legitimate; what `refine` takes.
+
+        `rows` is a stream by the schema of the verdicts: `open_rows("july.csv", detector.schema_)`. Raises InputError
+        as `history` does.
+        """
+        key = str(rows.schema.only(Role.KEY))
+        batches = [batch.rows.filter(pc.is_in(batch.rows.column(key), self.keys)) for batch in rows]
+        table = pa.Table.from_batches(batches, rows.arrow_schema)
+        place = self._places(table.column(key))
+        return table, self.is_fraud[place].astype(np.int64)
 
     def history(self, keys: pa.Array | pa.ChunkedArray, instants: np.ndarray,
                 presume_after: int | None = None) -> VerdictHistory:
@@ -68,21 +85,26 @@ class VerdictTable:
         Verdicts of other keys are left out. Raises InputError if all are, or if a key with a verdict names several
         records.
         """
-        place = pc.index_in(keys, self.keys)
-        found = np.asarray(place.is_valid())
-        place = np.asarray(place.fill_null(0), dtype=np.intp)
-        if len(self.keys) and not found.any():
+        place = self._places(keys)
+        found = place >= 0
+        is_fraud, decided_at = np.zeros(len(found), bool), np.full(len(found), NEVER)
+        is_fraud[found], decided_at[found] = self.is_fraud[place[found]], self.decided_at[place[found]]
+        return VerdictHistory(np.asarray(instants), is_fraud, decided_at, presume_after)
+
+    def _places(self, keys: pa.Array | pa.ChunkedArray) -> np.ndarray:
+        """Where each of the keys (n,) is among those with a verdict, -1 where it has none."""
+        place = np.asarray(pc.index_in(keys, self.keys).fill_null(-1), dtype=np.intp)
+        found = place[place >= 0]
+        if len(self.keys) and not len(found):
             raise InputError("verdicts name records by their key",
                              f"none of {len(self.keys)} is the key of a record, for example {some_of(self.keys)}",
                              "give the records too, or correct the keys")
-        several = np.flatnonzero(np.bincount(place[found], minlength=len(self.keys)) > 1)
+        several = np.flatnonzero(np.bincount(found, minlength=len(self.keys)) > 1)
         if len(several):
             raise InputError("the keys of verdicts name one record each",
                              f"{len(several)} name several: {some_of(self.keys.take(pa.array(several)))}",
                              "leave one record of each, or take those verdicts out")
-        is_fraud, decided_at = np.zeros(len(found), bool), np.full(len(found), NEVER)
-        is_fraud[found], decided_at[found] = self.is_fraud[place[found]], self.decided_at[place[found]]
-        return VerdictHistory(np.asarray(instants), is_fraud, decided_at, presume_after)
+        return place
 
 
 def _are_frauds(verdicts: pa.Array) -> tuple[np.ndarray, np.ndarray]:

@@ -246,6 +246,9 @@ def test_verdicts_of_the_alert_store_are_learned_from(folder):
     words = ("score", folder / "from_store", folder / "new.csv", "--history", folder / "old.csv", "--json", "--out")
     told = json.loads(run(*words, folder / "told.parquet", "--verdicts-of", store).stdout)
     assert told["verdicts"]["keys"] == len(alerts)
+    run("verdicts", "--store", store, "--out", folder / "labels.csv")
+    run(*words, folder / "by_file.parquet", "--verdicts", folder / "labels.csv")
+    pd.testing.assert_frame_equal(scores_of(folder / "by_file.parquet"), scores_of(folder / "told.parquet"))
     bare = json.loads(run(*words, folder / "untold.parquet", "--verdicts-of", folder / "alerts.sqlite").stdout)
     assert "verdicts" not in bare  # a store in which nobody has decided yet
     pd.testing.assert_frame_equal(scores_of(folder / "untold.parquet"), scores_of(folder / "new.parquet"))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
 
-from anomaly_cl.alerts.models import Alert, Run
+from anomaly_cl.alerts.models import Alert, Case, Run
 from anomaly_cl.alerts.store import AlertStore, alert_id, run_id
 
 NOW = datetime(2018, 8, 15, 6, 0)
@@ -44,3 +46,32 @@ def case_of(store: AlertStore, alert: str) -> int:
     """The id of the case of an alert."""
     with store.engine.connect() as connection:
         return connection.execute(select(Alert.case_id).where(Alert.id == alert)).scalar_one()
+
+
+def read_case(store: AlertStore, case_id: int) -> Any:
+    """All columns of a case."""
+    with store.engine.connect() as connection:
+        return connection.execute(select(Case.__table__).where(Case.id == case_id)).one()
+
+
+def assert_cases_agree_with_alerts(store: AlertStore) -> None:
+    """Each case holds the alerts of its entity and says what they say together, counted in Python."""
+    with Session(store.engine) as session:
+        cases = session.scalars(select(Case).options(selectinload(Case.alerts))).all()
+    not_closed = [(case.entity_column, case.entity) for case in cases if case.state != "closed"]
+    assert len(not_closed) == len(set(not_closed))
+    for case in cases:
+        shown = [alert for alert in case.alerts if alert.suppression_id is None]
+        given = {alert.verdict for alert in shown}
+        times = [alert.occurred_at for alert in shown if alert.occurred_at is not None]
+        amounts = [alert.amount for alert in shown if alert.amount is not None]
+        assert case.alerts
+        assert {(alert.entity_column or "", alert.entity or alert.id) for alert in case.alerts} == {
+            (case.entity_column, case.entity)}
+        assert (case.alerts_shown, case.alerts_open) == (
+            len(shown), sum(alert.verdict is None for alert in shown))
+        assert case.risk == max((alert.risk for alert in shown), default=0.0)
+        assert (case.amount is None) == (not amounts)
+        assert math.isclose(case.amount or 0.0, sum(amounts), rel_tol=1e-12)
+        assert (case.first_at, case.last_at) == (min(times, default=None), max(times, default=None))
+        assert case.verdict == next((each for each in ("fraud", "unsure", "legitimate") if each in given), None)
