@@ -14,7 +14,7 @@ SHOWN = 10  # rows without scrolling
 
 def listed(lines: Sequence[AlertLine], key: str) -> None:
     """The alerts, one a row."""
-    frame = queue_tables._of_alerts(lines)
+    frame = queue_tables.of_alerts(lines)
     chosen = st.dataframe(
         frame, hide_index=True, row_height=queue_tables.ROW_HEIGHT, on_select="rerun", selection_mode="single-cell",
         height=queue_tables.ROW_HEIGHT * (min(len(lines), SHOWN) + 1) + 2, key=key,

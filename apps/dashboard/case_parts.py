@@ -9,8 +9,11 @@ import charts
 import comparison
 import explanation_text
 import formats
+import page_names
 import pandas as pd
 import queue_tables
+import series_chart
+import series_queries
 import streamlit as st
 import timeline as timelines
 from access import Actor
@@ -162,13 +165,17 @@ def _table(heads: Sequence[str], rows: str, numbers: Sequence[int]) -> str:
             "</div>")
 
 
-def signal(alert: AlertDetails) -> None:
+def signal(engine: Engine, actor: Actor, alert: AlertDetails) -> None:
     """Of a span of a series: its steps and those around it."""
-    if not alert.signal:
+    span = series_queries.span(engine, actor, alert.id) if alert.signal else None
+    if span is None or not span.signal or not span.signal.get("channels"):
         return
     with st.container(border=True):
-        st.markdown("##### The signal around this span")
-        st.plotly_chart(charts.span_signal(alert.signal, alert.record), config=charts.CONFIG, key="signal")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown("##### The signal around this span")
+            st.page_link(page_names.SERIES, label="Open the series", icon=":material/show_chart:", width="content",
+                         query_params={"alert": alert.id})
+        st.plotly_chart(series_chart.detail(span.signal, span), config=charts.CONFIG, key="signal")
 
 
 def origin(case: CaseLine, alert: AlertDetails) -> None:

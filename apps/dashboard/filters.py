@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Literal, TypeVar
 
 from access import Actor
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, literal, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from anomaly_cl.alerts.models import CASE_STATES, VERDICTS, Alert, Case, Run
@@ -127,21 +127,34 @@ def _case_conditions(filters: Filters, actor: Actor) -> list[ColumnElement[bool]
     if filters.assignee:
         met.append(_assigned(filters.assignee, actor))
     if filters.run:
-        met.append(Case.id.in_(select(Alert.case_id).where(Alert.run_id == filters.run)))
+        met.append(_unsought(Case.id).in_(select(Alert.case_id).where(_of_run(filters.run))))
     if text := filters.text.strip():
-        met.append(Case.id.in_(select(Alert.case_id).where(_named(text, actor))))
+        met.append(_unsought(Case.id).in_(select(Alert.case_id).where(_named(text, actor))))
     return met
 
 
 def _alert_conditions(filters: Filters, actor: Actor) -> list[ColumnElement[bool]]:
     met = []
     if filters.assignee:
-        met.append(Alert.case_id.in_(select(Case.id).where(_assigned(filters.assignee, actor))))
+        met.append(_unsought(Alert.case_id).in_(select(Case.id).where(_assigned(filters.assignee, actor))))
     if filters.run:
-        met.append(Alert.run_id == filters.run)
+        met.append(_of_run(filters.run))
     if text := filters.text.strip():
         met.append(_named(text, actor))
     return met
+
+
+def _of_run(run_id: str) -> ColumnElement[bool]:
+    return func.coalesce(Alert.run_id, "") == run_id  # see _unsought
+
+
+def _unsought(number: InstrumentedAttribute[int]) -> ColumnElement[int]:
+    """The column in a form that no index begins with.
+
+    Sought by it, SQLite would read the many rows that a run or a wide search has one by one and sort them; it is to go
+    through the index of the list's order, which holds all that is asked, and to stop when the page is full.
+    """
+    return number + 0
 
 
 def _named(text: str, actor: Actor) -> ColumnElement[bool]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from access import Actor
 from masking import Mask
-from queries import ALERT_LINE, RUN_LINE, AlertLine, RunLine, alert_line
+from queries import ALERT_LINES, RUN_LINE, AlertLine, RunLine, alert_line
 from sqlalchemy import Engine, Select, func, select
 from sqlalchemy.orm import aliased
 
@@ -125,9 +125,16 @@ def alerts_within(engine: Engine, actor: Actor, run_id: str, low: tuple[float, f
               Alert.map_y.between(low[1], high[1]))
     order = (Alert.risk.desc(), Alert.id.desc())
     with engine.connect() as store:
-        rows = store.execute(select(*ALERT_LINE).join(Alert.run).where(*inside).order_by(*order).limit(MOST_SELECTED))
+        rows = store.execute(ALERT_LINES.where(*inside).order_by(*order).limit(MOST_SELECTED))
         lines = [alert_line(actor, row) for row in rows.mappings()]
         return lines, store.scalar(select(func.count()).select_from(Alert).where(*inside)) or 0
+
+
+def alert_named(engine: Engine, actor: Actor, alert_id: str) -> AlertLine | None:
+    """One alert, None if the store has none of this id."""
+    with engine.connect() as store:
+        row = store.execute(ALERT_LINES.where(Alert.id == alert_id)).mappings().one_or_none()
+    return None if row is None else alert_line(actor, row)
 
 
 def _picked(run_id: str) -> Select[tuple[str]]:
@@ -154,7 +161,7 @@ def model(engine: Engine, actor: Actor, model_id: str) -> ModelDetails | None:
             return None
         kept = store.execute(select(StoredModel.facts, StoredModel.created_at)
                              .where(StoredModel.id == model_id)).one_or_none()
-    mask = Mask.of(actor, {column for row in rows for column in row["private"]})
+    mask = Mask.of(actor, {column for row in rows for column in row["private"] or ()})
     lines = [RunLine(**{name: value for name, value in row.items() if name not in ("private", "drift")})
              for row in rows]
     drift = next((row["drift"] for row in rows if row["drift"]), None)

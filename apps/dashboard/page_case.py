@@ -53,7 +53,7 @@ def show() -> None:
         case_parts.history(case_queries.history(engine, actor, case.id))
     if len(alerts) > 1:
         case_parts.alerts_of_case(case, alerts, alert.id)
-    case_parts.signal(alert)
+    case_parts.signal(engine, actor, alert)
     _compare(alert)
     case_parts.others(engine, actor, alert, past)
     left, right = st.columns([3, 2], gap="medium")

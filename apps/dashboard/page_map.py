@@ -44,7 +44,7 @@ def show() -> None:
     if box is not None:
         lines, found = insight_queries.alerts_within(engine, actor, run_id, (box[0], box[1]), (box[2], box[3]))
     elif chosen:
-        lines = insight_queries.alerts_named(engine, actor, [chosen])
+        lines = [line for line in [insight_queries.alert_named(engine, actor, chosen)] if line]
         found = len(lines)
     else:
         return

@@ -57,7 +57,7 @@ def untick() -> None:
 def draw(lines: Sequence[CaseLine] | Sequence[AlertLine], table: str, choose: Callable[[], None]) -> None:
     """The lines as a table of this key; `choose` is called when something in it was clicked."""
     of_cases, chosen = isinstance(lines[0], CaseLine), st.session_state.get(TICKED, {})
-    frame = _of_cases(lines) if of_cases else _of_alerts(lines)  # type: ignore[arg-type]
+    frame = _of_cases(lines) if of_cases else of_alerts(lines)  # type: ignore[arg-type]
     st.dataframe(
         frame, hide_index=True, height=ROW_HEIGHT * (len(lines) + 1) + 2, row_height=ROW_HEIGHT, key=table,
         on_select=choose, selection_mode=["multi-row", "single-cell", "single-column"],
@@ -85,7 +85,7 @@ def _of_cases(lines: Sequence[CaseLine]) -> pd.DataFrame:
                                   "Last record": all(line.last_at is None for line in lines)})
 
 
-def _of_alerts(lines: Sequence[AlertLine]) -> pd.DataFrame:
+def of_alerts(lines: Sequence[AlertLine]) -> pd.DataFrame:
     frame = pd.DataFrame({
         "Risk": [line.risk for line in lines],
         "Record": [line.title for line in lines],

@@ -9,8 +9,8 @@ from typing import Any
 
 import formats
 from access import Actor
-from masking import MASK, Mask, masked_alert
-from queries import ALERT_LINE, alert_line
+from masking import MASK, Mask
+from queries import ALERT_LINES
 from sqlalchemy import ColumnElement, Engine, func, select
 
 from anomaly_cl.alerts.models import Alert, Case, Run, Signal
@@ -46,7 +46,6 @@ class Span:
 class SpanDetails(Span):
     """One span with its steps at full resolution; `version` is that of its case."""
 
-    title: str
     steps: int | None
     p_value: float
     signal: Mapping[str, Any] | None
@@ -98,7 +97,7 @@ def signal(engine: Engine, actor: Actor, run_id: str, number: int) -> dict[str, 
 
 def spans(engine: Engine, actor: Actor, run_id: str, number: int) -> list[Span]:
     """The riskiest alerted spans of a series, at most 300, in the order of time."""
-    query = (select(*ALERT_LINE).join(Alert.run).where(*_of_series(engine, run_id, number))
+    query = (ALERT_LINES.where(*_of_series(engine, run_id, number))
              .order_by(Alert.risk.desc(), Alert.id.desc()).limit(MOST_SPANS))
     with engine.connect() as store:
         rows = store.execute(query).mappings().all()
@@ -108,17 +107,15 @@ def spans(engine: Engine, actor: Actor, run_id: str, number: int) -> list[Span]:
 
 def span(engine: Engine, actor: Actor, alert_id: str) -> SpanDetails | None:
     """One alerted span with its steps, or None if the store has none of this id."""
-    columns = (*ALERT_LINE, Alert.p_value, Alert.signal, Case.version)
-    query = select(*columns).join(Alert.run).join(Case, Case.id == Alert.case_id).where(Alert.id == alert_id)
+    query = ALERT_LINES.add_columns(Alert.p_value, Alert.signal).where(Alert.id == alert_id)
     with engine.connect() as store:
         row = store.execute(query).mappings().one_or_none()
     if row is None:
         return None
-    line = alert_line(actor, {name: row[name] for name in row if name not in ("p_value", "signal", "version")})
-    shown = masked_alert(Mask.of(actor, row["private"]), {"record": row["record"], "signal": row["signal"]})
     steps = row["record"].get("span steps")
-    return SpanDetails(**vars(_span(actor, row)), title=line.title, steps=steps if isinstance(steps, int) else None,
-                       p_value=row["p_value"], signal=shown["signal"], version=row["version"])
+    return SpanDetails(**vars(_span(actor, row)), steps=steps if isinstance(steps, int) else None,
+                       p_value=row["p_value"], signal=Mask.of(actor, row["private"]).signal(row["signal"]),
+                       version=row["version"])
 
 
 def _span(actor: Actor, row: Mapping[str, Any]) -> Span:

@@ -10,12 +10,11 @@ from typing import Any
 import charts
 import formats
 import plotly.graph_objects as go
-from palette import BLUE, GREEN, GREY, ORANGE, VERMILLION
+from palette import GREY, VERMILLION
 from queries import AlertLine
+from verdict_marks import LOOKS, state
 
 FAR = 20  # times the middle amount: from then on others are told apart on a logarithmic scale only
-COLOURS = {None: BLUE, "fraud": VERMILLION, "legitimate": GREEN, "unsure": ORANGE}
-SYMBOLS = {None: "circle", "fraud": "x", "legitimate": "square", "unsure": "triangle-up"}
 
 
 def timeline(records: Sequence[Mapping[str, Any]], alerts: Sequence[AlertLine], chosen: str) -> go.Figure | None:
@@ -60,13 +59,13 @@ def _records(records: Sequence[Mapping[str, Any]], measure: str) -> go.Scatter:
 def _alerts(alerts: Sequence[AlertLine], measure: str) -> list[go.Scatter]:
     """A trace for each verdict: told apart by colour and by shape."""
     traces = []
-    for verdict in COLOURS:
-        mine = [alert for alert in alerts if alert.verdict == verdict]
+    for name, look in LOOKS.items():
+        mine = [alert for alert in alerts if state(alert.verdict) == name]
         if mine:
             traces.append(go.Scatter(
                 x=[alert.occurred_at for alert in mine], y=[getattr(alert, measure) for alert in mine], mode="markers",
-                name="open alert" if verdict is None else verdict, customdata=[alert.id for alert in mine],
-                marker={"color": COLOURS[verdict], "symbol": SYMBOLS[verdict], "size": 11},
+                name=f"{name} alert", customdata=[alert.id for alert in mine],
+                marker={"color": look.colour, "symbol": look.symbol, "size": 11},
                 text=[_hover(alert.title, alert.amount, alert.risk) for alert in mine],
                 hovertemplate="%{text}<br>%{x|%Y-%m-%d %H:%M}<br>click to open it<extra></extra>",
             ))

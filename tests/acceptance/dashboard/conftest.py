@@ -12,6 +12,8 @@ from streamlit.testing.v1 import AppTest
 from anomaly_cl.alerts.models import Alert
 from anomaly_cl.alerts.store import AlertStore, open_store
 from tests.acceptance.dashboard.believable import fill
+from tests.acceptance.dashboard.worked import fill_and_work
+from tests.databases import new_database
 
 APP = Path(__file__).parents[3] / "apps" / "dashboard" / "app.py"
 
@@ -35,6 +37,15 @@ def small(tmp_path: Path) -> Iterator[AlertStore]:
     """A small store that a test may write to."""
     with open_store(tmp_path / "alerts.sqlite") as store:
         fill(store, scored=2_000, decided=5)
+        yield store
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def worked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AlertStore]:
+    """A store that people have worked in, on each database; tests only read it."""
+    file = tmp_path_factory.mktemp("worked") / "alerts.sqlite"
+    with open_store(file if request.param == "sqlite" else new_database(request.getfixturevalue("server"))) as store:
+        fill_and_work(store)
         yield store
 
 

@@ -18,7 +18,7 @@ from anomaly_cl.alerts.store import AlertStore
 from tests.acceptance.dashboard.believable import HOSTILE_BOLD, HOSTILE_FORMULA, HOSTILE_IMAGE, HOSTILE_LINK
 
 Open = Callable[..., AppTest]
-QUEUE, RECORD = "page_queue.py", "page_record.py"
+QUEUE, RECORD = "page_queue.py", "page_case.py"
 
 
 def html(app: AppTest) -> str:

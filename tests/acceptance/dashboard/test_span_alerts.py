@@ -30,7 +30,7 @@ def spans(tmp_path_factory: pytest.TempPathFactory) -> AlertStore:
 
 def test_the_record_page_shows_where_the_span_lies_and_its_channels(open_page: Open, spans: AlertStore) -> None:
     riskiest = queries.alerts(spans.engine, Filters())[0]
-    app = open_page(spans, "page_record.py", alert=riskiest.id)
+    app = open_page(spans, "page_case.py", alert=riskiest.id)
     assert not app.exception
     shown = "".join(element.proto.body for element in app.get("html"))
     for text in ("who b", "span start", "span steps", "span channels", "heat", "Typical"):
@@ -39,7 +39,7 @@ def test_the_record_page_shows_where_the_span_lies_and_its_channels(open_page: O
 
 def test_a_verdict_on_a_span_is_kept(open_page: Open, spans: AlertStore) -> None:
     last = queries.alerts(spans.engine, Filters())[-1]
-    app = open_page(spans, "page_record.py", alert=last.id)
+    app = open_page(spans, "page_case.py", alert=last.id)
     app.text_input[0].set_value("m.keller")
     app.button[-1].click().run()
     assert not app.exception

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from anomaly_cl.alerts.store import AlertStore, open_store
 
 Open = Callable[..., AppTest]
-PAGES = ["", "page_queue.py", "page_record.py"]
+PAGES = ["", "page_queue.py", "page_case.py"]
 
 
 def said(app: AppTest) -> str:
@@ -59,6 +59,6 @@ def test_table_lost_while_the_dashboard_runs(open_page: Open, small: AlertStore)
 
 
 def test_unknown_alert(open_page: Open, believable: AlertStore) -> None:
-    shown = said(open_page(believable, "page_record.py", alert="<b>none</b>"))
+    shown = said(open_page(believable, "page_case.py", alert="<b>none</b>"))
     assert "This alert is not in the store" in shown
     assert "<b>" not in shown
