@@ -10,7 +10,7 @@ from typing import Any
 import formats
 import states
 import streamlit as st
-from access import ROLES, Actor, Forbidden, Roles, article
+from access import ROLES, Actor, Forbidden, Roles
 
 from anomaly_cl.errors import UsageError
 
@@ -71,7 +71,7 @@ def foot(who: Actor) -> None:
     """Who is here, at the end of each page, and the way out."""
     sees = "" if who.sees_private else " · private columns are hidden"
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
-        st.caption(f"{formats.in_markdown(who.name)} · {article(who.role)}{sees}", width="content")
+        st.caption(f"{formats.in_markdown(who.name)} · {who.role}{sees}", width="content")
         if configured_providers() is not None:
             st.button("Log out", icon=":material/logout:", type="tertiary", on_click=st.logout)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import charts
 import formats
+import mouse_choice
 import plotly.graph_objects as go
 from insight_queries import MapPoint
 from palette import GREY, VERMILLION
@@ -16,7 +17,8 @@ Box = tuple[float, float, float, float]
 HEIGHT = 560
 
 
-def map_figure(drawn: Mapping[str, Any], points: Sequence[MapPoint], box: Box | None, chosen: str | None) -> go.Figure:
+def map_figure(drawn: Mapping[str, Any], points: Sequence[MapPoint], box: Box | None, chosen: str | None, mouse: str
+               ) -> go.Figure:
     """`drawn` is the run's map; selected are `box` (x low, y low, x high, y high) or `chosen`, an alert's id."""
     figure = go.Figure(go.Scatter(
         x=[x for x, _ in drawn["normal"]], y=[y for _, y in drawn["normal"]], mode="markers", name="normal",
@@ -43,7 +45,7 @@ def map_figure(drawn: Mapping[str, Any], points: Sequence[MapPoint], box: Box | 
     figure.update_xaxes(title=first)
     figure.update_yaxes(title=second)
     figure.update_layout(
-        dragmode="select", showlegend=True, margin_t=34,
+        **mouse_choice.layout(mouse), showlegend=True, margin_t=34,
         legend={"orientation": "h", "y": 1.01, "yanchor": "bottom", "x": 0, "font_size": 14, "itemsizing": "constant"})
     return figure
 

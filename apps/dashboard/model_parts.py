@@ -10,6 +10,7 @@ import page_names
 import streamlit as st
 from plain_table import plain_table
 from queries import RunLine
+from run_choice import run_name
 
 FEW_RUNS = 20
 MOST_LINES = 50
@@ -32,7 +33,7 @@ def columns(facts: Mapping[str, Any]) -> None:
                 formats.cell(name), str(column.get("kind", "")), str(column.get("role", "")), formats.cell(value),
                 *([formats.cell(channel.get("spread") if channel else None)] if channels else []),
                 "private" if column.get("private") is True else ""])
-        st.html(plain_table(heads, rows, numbers=[3, 4] if channels else [3]))
+        st.html(plain_table(heads, rows, numbers=[3, 4] if channels else []))
 
 
 def training(facts: Mapping[str, Any]) -> None:
@@ -56,7 +57,7 @@ def settings(facts: Mapping[str, Any]) -> None:
 
 
 def parts_of_data(facts: Mapping[str, Any]) -> None:
-    """Segments of the calibration, groups of normal behaviour, and what was learned of entities, where there are such."""
+    """Segments of the calibration, groups of normal behaviour, deviations of entities: those that there are."""
     segments, groups = facts.get("segments") or [], facts.get("groups") or []
     deviations = (facts.get("events") or {}).get("deviations") or {}
     if segments:
@@ -90,8 +91,7 @@ def runs(lines: Sequence[RunLine]) -> None:
     with st.container(border=True):
         st.markdown(f"##### {formats.plural(len(lines), 'run')} scored by it")
         for line in lines[:FEW_RUNS]:
-            name = f"{formats.when(line.created_at)} · {line.input_name} · {formats.plural(line.alerts_raised, 'alert')}"
-            st.page_link(page_names.OVERVIEW, label=formats.in_markdown(name), icon=":material/monitoring:",
+            st.page_link(page_names.OVERVIEW, label=formats.in_markdown(run_name(line)), icon=":material/monitoring:",
                          query_params={"run": line.id})
         if len(lines) > FEW_RUNS:
             st.caption(f"The newest {FEW_RUNS} of them.")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import charts
 import plotly.graph_objects as go
-from palette import GREY, SKY, VERMILLION
+from palette import BLUE, SKY, VERMILLION
 from verdict_marks import LOOKS
 
 DAY = 86_400_000  # milliseconds
+WEEK = 7  # days
 LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font_size": 13}
 
 
@@ -28,6 +29,9 @@ def verdicts_a_day(days: Sequence[tuple[str, Mapping[str, int]]]) -> go.Figure:
     figure.update_yaxes(tickformat=",d", title="verdicts")
     charts._lay_out(figure, height=240)
     figure.update_layout(barmode="stack", showlegend=True, legend=LEGEND, margin_t=28)
+    if 0 < len(days) < WEEK:  # a single bar would be as wide as the card
+        first, last = (datetime.combine(date.fromisoformat(days[place][0]), time.min) for place in (0, -1))
+        figure.update_xaxes(range=[first - timedelta(days=3.5), last + timedelta(days=3.5)])
     return figure
 
 
@@ -42,7 +46,7 @@ def scores_against_calibration(histogram: Mapping[str, Any]) -> go.Figure:
     if histogram.get("calibration"):
         figure.add_scatter(
             x=middles, y=_shares(histogram["calibration"]), mode="lines", name="calibration rows",
-            line={"color": GREY, "width": 2, "shape": "hvh"}, customdata=histogram["calibration"],
+            line={"color": BLUE, "width": 2, "shape": "hvh"}, customdata=histogram["calibration"],
             hovertemplate="score %{x:.3~g}: %{y:.2%}, %{customdata:,} calibration rows<extra></extra>")
     figure.update_xaxes(title="score (higher = stranger)")
     figure.update_yaxes(type="log", tickformat="~%", dtick=1, title="share of rows")
@@ -67,7 +71,7 @@ def risks_against_calibration(histogram: Mapping[str, Any], threshold: float | N
                       "if every row were normal<extra></extra>"))
     shown = [(x, number) for x, number in zip(middles, expected, strict=True) if number >= 0.5]
     figure.add_scatter(x=[x for x, _ in shown], y=[number for _, number in shown], mode="lines",
-                       name="if every row were normal", line={"color": GREY, "width": 2, "dash": "dot"},
+                       name="if every row were normal", line={"color": BLUE, "width": 2.5, "dash": "dot"},
                        hoverinfo="skip")
     if threshold is not None:
         charts._mark(figure, threshold, f"policy · risk {threshold:.1f}", histogram)

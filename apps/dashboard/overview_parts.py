@@ -26,8 +26,9 @@ def counts(run: RunDetails, states: StateCounts, waiting: Workload) -> None:
     """Six numbers: of the run, and of what waits in the whole store."""
     cells = st.columns(6)
     cells[0].metric("Rows scored", formats.count(run.rows_scored), border=True, **_below(
-        f"{formats.count(run.rows_rejected)} of {formats.count(run.rows_in)} rejected"),
-        help="Rejected rows could not be read; each is in the file that ends in .rejects.parquet.")
+        f"{formats.count(run.rows_rejected)} rejected"),
+        help=f"Of {formats.count(run.rows_in)} rows in. Rejected ones could not be read; each is in the file that ends "
+             "in .rejects.parquet.")
     cells[1].metric("Alerts", formats.count(run.alerts_raised), border=True, **_below(
         f"{formats.percent(run.alerts_raised / max(run.rows_scored, 1))} of the rows"),
         help=f"At the policy {formats.in_markdown(run.policy)}.")
@@ -40,8 +41,8 @@ def counts(run: RunDetails, states: StateCounts, waiting: Workload) -> None:
                          "with the interval that covers it in 95 of 100 such samples. The riskiest alerts are usually "
                          "decided first, so it tends to fall.")
     cells[4].metric("Open cases", formats.count(waiting.open_cases), border=True, **_below(
-        f"{formats.count(waiting.mine)} mine, {formats.count(waiting.unassigned)} nobody's"),
-        help="Of all runs.")
+        f"{formats.count(waiting.mine)} mine"),
+        help=f"Of all runs; {formats.count(waiting.unassigned)} are assigned to nobody.")
     cells[5].metric("Suppressed alerts", formats.count(waiting.suppressed), border=True, **_below(
         f"by {formats.plural(waiting.suppressions, 'active rule')}"),
         help="Of all runs: kept, but neither in the queue nor in a case's numbers.")
@@ -89,8 +90,8 @@ def back_test(engine: Engine, run: RunDetails, alpha: float | None) -> None:
     with st.container(border=True):
         title, field = st.columns([2, 3], vertical_alignment="center")
         title.markdown("##### Back-test: what another policy would have flagged")
-        typed = field.text_input("Policy", placeholder="alpha=0.005, fdr=0.1 or budget=20/day; empty: the slider's rate",
-                                 label_visibility="collapsed", max_chars=60,
+        typed = field.text_input("Policy", label_visibility="collapsed", max_chars=60,
+                                 placeholder="alpha=0.005, fdr=0.1 or budget=20/day; empty: the slider's rate",
                                  **address.tied("policy", st.query_params.get("policy", "")))
         text = typed.strip() or ("" if alpha is None else f"alpha={alpha:.6g}")
         if not text:
@@ -104,13 +105,14 @@ def back_test(engine: Engine, run: RunDetails, alpha: float | None) -> None:
             st.warning(formats.in_markdown(page_states.told(refused)), icon=":material/edit:")
             return
         st.html(_result_table(run, str(tested), result))
-        st.caption(formats.in_markdown(f"{str(tested)}: {policy.in_words(str(tested))}. {_honest(result)}"))
+        st.caption(formats.in_markdown(f"{tested}: {policy.in_words(str(tested))}. {_honest(result)}"))
 
 
 def _result_table(run: RunDetails, tested: str, result: BackTest) -> str:
     stored = StateCounts(*(getattr(result.kept, state) + getattr(result.left_out, state)
                            for state in ("open", "fraud", "legitimate", "unsure")))
-    heads = ["Policy", "Rows flagged", "In the store", "Frauds", "Legitimate", "Unsure", "Undecided", "Precision so far"]
+    heads = ["Policy", "Rows flagged", "In the store", "Frauds", "Legitimate", "Unsure", "Undecided",
+             "Precision so far"]
     return plain_table(heads, [
         [f"{run.policy} (this run)", formats.count(run.alerts_raised), *_states(stored, stored)],
         [tested, _bounds(result), *_states(result.kept, stored)],

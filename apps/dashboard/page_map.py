@@ -10,6 +10,7 @@ import formats
 import insight_queries
 import login
 import map_chart
+import mouse_choice
 import queries
 import run_choice
 import states
@@ -18,7 +19,6 @@ import streamlit as st
 from map_chart import Box
 
 KEPT = ("box", "alert")
-CONFIG = {**charts.CONFIG, "displayModeBar": False}
 
 
 def show() -> None:
@@ -35,10 +35,11 @@ def show() -> None:
     with st.spinner("Reading the map …"):
         points = insight_queries.map_points(engine, run_id)
     box, chosen = _box(st.query_params.get("box")), st.query_params.get("alert")
-    key = f"map_{run_id}"
     with st.container(border=True):
+        mouse = mouse_choice.ask("Draw a box", "Click an alert")
+        key = f"map_{run_id}_{mouse}"
         st.plotly_chart(
-            map_chart.map_figure(run.summary["map"], points, box, chosen), config=CONFIG, key=key,
+            map_chart.map_figure(run.summary["map"], points, box, chosen, mouse), config=charts.CONFIG, key=key,
             on_select=lambda: _select(key), selection_mode=("points", "box"))
         st.caption(_said(len(points), run.alerts_raised, run.summary["map"]))
     if box is not None:
@@ -62,8 +63,7 @@ def _said(shown: int, raised: int, drawn: dict[str, object]) -> str:
     part = f"the {formats.count(shown)} riskiest of {formats.count(raised)}" if shown < raised else "all"
     method = formats.in_markdown(str(drawn.get("method", "")))
     return (f"Grey are normal rows that the model learned from; the plane is {method} of what it measures in. "
-            f"Shown are {part} alerts, larger where riskier. Click an alert or draw a box to list some; "
-            "a double click clears it.")
+            f"Shown are {part} alerts, larger where riskier.")
 
 
 def _select(key: str) -> None:

@@ -80,9 +80,9 @@ def _calibration(model: ModelDetails) -> None:
         with next(cells).container(border=True, height="stretch"):
             st.markdown("##### What a score means")
             st.plotly_chart(model_charts.calibration_curve(calibration), config=charts.CONFIG, key="calibration")
-            tail = calibration.get("tail")
-            st.caption(f"Of all calibration rows together. {formats.in_markdown(str(tail).capitalize())}." if tail
-                       else "Of all calibration rows together.")
+            tail = str(calibration.get("tail") or "")
+            told = f" {formats.in_markdown(tail[:1].upper() + tail[1:])}." if tail else ""
+            st.caption(f"Of all calibration rows together.{told}")
     if history:
         with next(cells).container(border=True, height="stretch"):
             st.markdown("##### Training")

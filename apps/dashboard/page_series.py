@@ -10,6 +10,7 @@ from typing import Any
 import charts
 import formats
 import login
+import mouse_choice
 import queries
 import run_choice
 import series_chart
@@ -18,7 +19,6 @@ import span_parts
 import states
 import store
 import streamlit as st
-from access import Actor
 from queries import Engine, RunLine
 from series_queries import SeriesLine, Span
 
@@ -120,11 +120,16 @@ def _draw(points: Mapping[str, Any], channels: Sequence[str], spans: Sequence[Sp
           ) -> None:
     stretch = _stretch()
     with st.container(border=True):
+        mouse = mouse_choice.ask("Draw to look closer", "Click a span's mark")
+        key = f"{key}_{stretch}_{mouse}"
         st.plotly_chart(
-            series_chart.whole(points, channels, spans, chosen.id if chosen else None, stretch), config=charts.CONFIG,
-            key=f"{key}_{stretch}", on_select=partial(_select, f"{key}_{stretch}"), selection_mode=("points", "box"))
-        st.caption("Each line runs between the least and the greatest value of its stretch. Draw over a stretch of time "
-                   "to look closer; click a mark above the surprise to open its span.")
+            series_chart.whole(points, channels, spans, chosen.id if chosen else None, stretch, mouse),
+            config=charts.CONFIG, key=key, on_select=partial(_select, key), selection_mode=("points", "box"))
+        st.caption("Each band runs from the least to the greatest value of its stretch of time; shaded are the alerted "
+                   "spans, each with a mark above the surprise.")
+        if spans:
+            with st.expander(f"{formats.plural(len(spans), 'alerted span')} in a list"):
+                span_parts.listed(spans, f"spans_{key}", _choose_span)
 
 
 def _select(key: str) -> None:

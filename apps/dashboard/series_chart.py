@@ -9,33 +9,34 @@ from typing import Any
 
 import charts
 import formats
+import mouse_choice
 import plotly.graph_objects as go
-from palette import GREY, SKY, VERMILLION
+from palette import AZURE, GREEN, GREY, ORANGE, VERMILLION
 from plotly.subplots import make_subplots
 from series_queries import Span
 from verdict_marks import LOOKS, state
 
-ROW_HEIGHT = 96  # pixels of a channel
+ROW_HEIGHT = 104  # pixels of a channel
 SURPRISE = "surprise"
+LINES = ((AZURE, "solid"), (ORANGE, "dash"), (GREEN, "dot"), (GREY, "dashdot"))  # of channels beside each other
 
 
 def whole(points: Mapping[str, Any], channels: Sequence[str], spans: Sequence[Span], chosen: str | None,
-          stretch: tuple[datetime, datetime] | None) -> go.Figure:
+          stretch: tuple[datetime, datetime] | None, mouse: str) -> go.Figure:
     """The channels as bands from low to high, the surprise with a mark for each span; `stretch` is the time shown."""
     figure = _rows([*channels, SURPRISE])
     time = points["time"]
     for row, name in enumerate(channels, 1):
-        band = points["channels"][name]
-        figure.add_scatter(x=list(itertools.chain.from_iterable((at, at) for at in time)),
-                           y=list(itertools.chain.from_iterable(zip(band["low"], band["high"], strict=True))),
-                           mode="lines", line={"color": SKY, "width": 1}, row=row, col=1,
+        x, y = _band(time, points["channels"][name])
+        figure.add_scatter(x=x, y=y, mode="lines", line={"color": AZURE, "width": 1}, fill="toself", fillcolor=AZURE,
+                           row=row, col=1, hoveron="points",
                            hovertemplate=f"{_text(name)} %{{y:.5~g}}<br>%{{x|%Y-%m-%d %H:%M}}<extra></extra>")
     last = len(channels) + 1
     figure.add_scatter(x=time, y=points["surprise"], mode="lines", line={"color": GREY, "width": 1}, row=last, col=1,
                        hovertemplate="surprise %{y:.3~g}<br>%{x|%Y-%m-%d %H:%M}<extra></extra>")
     _mark_spans(figure, points, spans, chosen, last)
     _finish(figure, last)
-    figure.update_layout(dragmode="select", selectdirection="h")
+    figure.update_layout(**mouse_choice.layout(mouse), selectdirection="h")
     shown = stretch or _bounds(time)
     if shown:
         figure.update_xaxes(range=list(shown))
@@ -43,27 +44,47 @@ def whole(points: Mapping[str, Any], channels: Sequence[str], spans: Sequence[Sp
 
 
 def detail(signal: Mapping[str, Any], span: Span) -> go.Figure:
-    """The steps around a span as they were read, each channel above its own surprise on the second axis."""
-    channels = list(signal["channels"])
-    figure = _rows(channels, secondary=True)
+    """The steps around a span as they were read, the strongest channels, and below what each adds to the surprise."""
+    channels = strongest(signal, span)
+    figure = _rows([*channels, "surprise of each channel"])
     for row, name in enumerate(channels, 1):
-        figure.add_scatter(x=signal["time"], y=signal["surprise"].get(name, []), mode="lines", row=row, col=1,
-                           line={"color": GREY, "width": 1}, fill="tozeroy", fillcolor="rgba(139,150,161,0.22)",
-                           secondary_y=True, hovertemplate="surprise %{y:.3~g}<extra></extra>")
+        colour, dash = LINES[row - 1]
         figure.add_scatter(x=signal["time"], y=signal["channels"][name], mode="lines", row=row, col=1,
-                           line={"color": SKY, "width": 1.6}, secondary_y=False,
+                           line={"color": colour, "width": 1.5},
                            hovertemplate=f"{_text(name)} %{{y:.5~g}}<br>%{{x|%Y-%m-%d %H:%M:%S}}<extra></extra>")
+        figure.add_scatter(x=signal["time"], y=signal["surprise"].get(name, []), mode="lines", row=len(channels) + 1,
+                           col=1, line={"color": colour, "width": 1.5, "dash": dash},
+                           hovertemplate=f"{_text(name)}: surprise %{{y:.3~g}}<extra></extra>")
     _shade(figure, span, strong=True)
-    _finish(figure, len(channels), secondary=True)
-    figure.update_layout(dragmode="zoom")
+    _finish(figure, len(channels) + 1)
+    figure.update_layout(dragmode="zoom", showlegend=False)
     figure.update_xaxes(fixedrange=False)
+    figure.update_yaxes(rangemode="tozero", row=len(channels) + 1, col=1)
     return figure
 
 
-def _rows(names: Sequence[str], *, secondary: bool = False) -> go.Figure:
-    return make_subplots(rows=len(names), cols=1, shared_xaxes=True, vertical_spacing=0.18 / max(len(names), 2),
-                         subplot_titles=[_text(name) for name in names],
-                         specs=[[{"secondary_y": secondary}] for _ in names])
+def strongest(signal: Mapping[str, Any], span: Span) -> list[str]:
+    """The channels that contribute most to a span, as many as have a colour."""
+    weight = {str(reason["column"]): float(reason["contribution"]) for reason in span.reasons}
+    return sorted(signal["channels"], key=lambda name: -weight.get(name, 0.0))[:len(LINES)]
+
+
+def _rows(names: Sequence[str]) -> go.Figure:
+    return make_subplots(rows=len(names), cols=1, shared_xaxes=True, vertical_spacing=0.2 / max(len(names), 2),
+                         subplot_titles=[_text(name) for name in names])
+
+
+def _band(time: Sequence[Any], band: Mapping[str, Sequence[float | None]]) -> tuple[list[Any], list[float | None]]:
+    """Outlines, one a stretch without a gap: along the greatest values, and back along the least."""
+    x: list[Any] = []
+    y: list[float | None] = []
+    rows = list(zip(time, band["low"], band["high"], strict=True))
+    for known, stretch in itertools.groupby(rows, key=lambda row: None not in row):
+        if known:
+            at, low, high = zip(*stretch, strict=True)
+            x += [*at, *at[::-1], None]
+            y += [*high, *low[::-1], None]
+    return x, y
 
 
 def _mark_spans(figure: go.Figure, points: Mapping[str, Any], spans: Sequence[Span], chosen: str | None, row: int
@@ -86,27 +107,20 @@ def _mark_spans(figure: go.Figure, points: Mapping[str, Any], spans: Sequence[Sp
 def _shade(figure: go.Figure, span: Span, *, strong: bool) -> None:
     if span.start is None or span.end is None:
         return
-    colour = LOOKS[state(span.verdict)].colour
     figure.add_shape(type="rect", xref="x", yref="paper", x0=span.start, x1=span.end, y0=0, y1=1, layer="below",
-                     fillcolor=colour, opacity=0.3 if strong else 0.16,
-                     line={"width": 1.5 if strong else 0.8, "color": VERMILLION if strong else colour})
+                     fillcolor=VERMILLION, opacity=0.24 if strong else 0.13, line={"width": 1, "color": VERMILLION})
 
 
-def _finish(figure: go.Figure, rows: int, *, secondary: bool = False) -> None:
+def _finish(figure: go.Figure, rows: int) -> None:
     charts._lay_out(figure, height=70 + ROW_HEIGHT * rows, right=8)
-    figure.update_layout(showlegend=any(trace.showlegend for trace in figure.data if trace.customdata is not None),
-                         margin_t=44, hovermode="closest",
-                         legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 1, "xanchor": "right",
-                                 "font_size": 13, "yref": "container"})
     for trace in figure.data:
         if trace.customdata is None:
             trace.showlegend = False
+    figure.update_layout(showlegend=True, margin_t=44, hovermode="closest",
+                         legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 1, "xanchor": "right",
+                                 "font_size": 13})
     figure.update_annotations(x=0, xanchor="left", font_size=13)
     figure.update_yaxes(nticks=4, title=None, tickfont_size=11)
-    if secondary:
-        for row in range(1, rows + 1):
-            figure.update_yaxes(showgrid=False, rangemode="tozero", nticks=3, tickfont_color=GREY, row=row, col=1,
-                                secondary_y=True)
 
 
 def _middle(span: Span) -> datetime | None:

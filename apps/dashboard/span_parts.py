@@ -2,22 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import charts
 import decisions
 import formats
 import outcome
 import page_names
+import pandas as pd
+import queue_tables
 import series_chart
 import streamlit as st
 from access import Actor, needed
-from series_queries import SpanDetails
+from series_queries import Span, SpanDetails
 
 from anomaly_cl.alerts.models import VERDICTS
 from anomaly_cl.alerts.store import AlertStore
 
 LONGEST_NOTE = 2_000
+MOST_LISTED = 8  # rows without scrolling
 TURN = "span_turn"  # counts what was written, so that the note is empty afterwards
 ICONS = {"fraud": ":material/gpp_bad:", "legitimate": ":material/verified_user:", "unsure": ":material/help:"}
+
+
+def listed(spans: Sequence[Span], key: str, choose: Callable[[str], None]) -> None:
+    """The spans in the order of time; a click on a row chooses one."""
+    table = pd.DataFrame({
+        "Risk": [span.risk for span in spans],
+        "From": [formats.when(span.start) for span in spans],
+        "To": [formats.when(span.end) for span in spans],
+        "Why": [formats.why(span.reasons) for span in spans],
+        "Verdict": [[(span.verdict or "open").capitalize()] for span in spans],
+    })
+
+    def clicked() -> None:
+        cells = st.session_state[key].selection.cells
+        if cells:
+            choose(spans[cells[0][0]].id)
+
+    columns = queue_tables.columns(of_cases=False)
+    st.dataframe(
+        table, hide_index=True, row_height=queue_tables.ROW_HEIGHT, on_select=clicked, selection_mode="single-cell",
+        height=queue_tables.ROW_HEIGHT * (min(len(spans), MOST_LISTED) + 1) + 2, key=key,
+        alt="Alerted spans; click one to show it",
+        column_config={name: column for name, column in columns.items() if name in table})
 
 
 def show(actor: Actor, span: SpanDetails) -> None:
@@ -29,8 +57,9 @@ def show(actor: Actor, span: SpanDetails) -> None:
         st.markdown("##### At full resolution")
         if span.signal and span.signal.get("time") and span.signal.get("channels"):
             st.plotly_chart(series_chart.detail(span.signal, span), config=charts.CONFIG, key=f"detail_{span.id}")
-            st.caption("Blue is the reading, grey its surprise (axis on the right). Drag to look closer, "
-                       "double click for all.")
+            shown, kept = len(series_chart.strongest(span.signal, span)), len(span.signal["channels"])
+            most = f"The {shown} strongest of {kept} channels. " if shown < kept else ""
+            st.caption(f"{most}Drag to look closer, double click for all.")
         else:
             st.caption("The store keeps no steps of this span.")
     with right.container(border=True, height="stretch"):

@@ -1,4 +1,4 @@
-"""What the made-up store needs beside its records: places on a map, the model's facts, and a run of two pumps' sensors."""
+"""What the made-up store needs beside its records: a map, the model's facts, and a run of two pumps' sensors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from anomaly_cl.alerts.store import AlertStore
 SERIES_START = datetime(2018, 8, 1)
 STEP = timedelta(minutes=1)
 STEPS = 20_000
-CHANNELS = {"bearing temperature": (62.0, 1.2), "flow": (118.0, 4.0), "vibration": (2.4, 0.18), "motor current": (31.0, 0.6)}
+CHANNELS = {"bearing temperature": (62.0, 1.2), "flow": (118.0, 4.0), "vibration": (2.4, 0.18),
+            "motor current": (31.0, 0.6)}
 FAULTS = {  # of a pump: first step, steps, channels with how many spreads they move
     "pump <b>4</b>": [(3_100, 90, {"vibration": 7.0, "bearing temperature": 4.0}), (9_400, 12, {"flow": -14.0}),
                       (16_050, 400, {"bearing temperature": 5.5, "motor current": 6.0})],
@@ -30,13 +31,15 @@ def enrich(store: AlertStore, seed: int = 11) -> None:
     with Session(store.engine) as session, session.begin():
         run = session.get_one(Run, "run-newest")
         session.add(StoredModel(id=MODEL, facts=facts(rng), created_at=run.created_at))
-        normal = np.vstack([rng.normal((-1.8, 0.6), (0.8, 0.5), (500, 2)), rng.normal((1.2, -0.4), (0.6, 0.9), (700, 2))])
+        normal = np.vstack([rng.normal((-1.8, 0.6), (0.8, 0.5), (500, 2)),
+                            rng.normal((1.2, -0.4), (0.6, 0.9), (700, 2))])
+        scores = run.summary["score_histogram"]
+        of_calibration = np.histogram(rng.gamma(6.0, 0.25, 20_000), scores["edges"])[0].tolist()
         run.summary = run.summary | {
             "map": {"method": "PCA", "explained": [0.41, 0.19], "normal": np.round(normal, 3).tolist(),
                     "frame": f"{MODEL} PCA"},
             "drift": DRIFT,
-            "score_histogram": run.summary["score_histogram"] | {
-                "calibration": np.histogram(rng.gamma(6.0, 0.25, 20_000), run.summary["score_histogram"]["edges"])[0].tolist()},
+            "score_histogram": scores | {"calibration": of_calibration},
         }
         for alert in session.scalars(select(Alert).where(Alert.run_id == run.id).order_by(Alert.id)):
             angle, far = rng.uniform(0, 2 * np.pi), 1.2 + alert.risk / 22 + rng.gamma(2.0, 0.4)
@@ -87,7 +90,8 @@ def facts(rng: np.random.Generator) -> dict[str, Any]:
         "history": [{"epoch": int(epoch), "train_loss": float(value), "val_loss": float(value + 0.08), "rank": 18.0,
                      "spread": 0.9} for epoch, value in zip(epochs, loss, strict=True)],
         "drift": {"rows": 20_000, "columns": list(kinds), "judged": True},
-        "groups": [{"group": 0, "rows": 30_100, "share": 0.65, "differs_in": ["amount"], "description": "small amounts"}],
+        "groups": [{"group": 0, "rows": 30_100, "share": 0.65, "differs_in": ["amount"],
+                    "description": "small amounts"}],
     }
 
 
@@ -104,7 +108,7 @@ def fill_series(store: AlertStore, seed: int = 5) -> list[str]:
     signals, alerts = [], []
     for pump, faults in FAULTS.items():
         values = _readings(rng, faults)
-        surprise = np.max([np.abs(values[name] - centre) / spread for name, (centre, spread) in CHANNELS.items()], axis=0)
+        surprise = np.max([np.abs(values[name] - centre) / spread for name, (centre, spread) in CHANNELS.items()], 0)
         signals.append(Signal(run_id=run.id, entity=pump, points=_thinned(values, surprise)))
         alerts += [_span(run, pump, values, fault, place) for place, fault in enumerate(faults)]
     store.add_run(run, alerts, signals=signals)
@@ -127,12 +131,15 @@ def _thinned(values: dict[str, np.ndarray], surprise: np.ndarray) -> dict[str, A
     return {
         "time": [(SERIES_START + STEP * int(start)).isoformat() for start in starts],
         "channels": {name: {"low": np.minimum.reduceat(each, starts).round(3).tolist(),
-                            "high": np.maximum.reduceat(each, starts).round(3).tolist()} for name, each in values.items()},
+                            "high": np.maximum.reduceat(each, starts).round(3).tolist()}
+                     for name, each in values.items()},
         "surprise": np.maximum.reduceat(surprise, starts).round(3).tolist(),
     }
 
 
-def _span(run: Run, pump: str, values: dict[str, np.ndarray], fault: tuple[int, int, dict[str, float]], place: int) -> Alert:
+def _span(
+    run: Run, pump: str, values: dict[str, np.ndarray], fault: tuple[int, int, dict[str, float]], place: int
+) -> Alert:
     first, steps, moved = fault
     peak = first + steps // 2
     around = np.arange(max(first - 180, 0), first + steps + 180)
@@ -145,8 +152,8 @@ def _span(run: Run, pump: str, values: dict[str, np.ndarray], fault: tuple[int, 
     score = max(map(abs, moved.values()))
     return Alert(
         id=f"5e{place}{'a' if '4' in pump else 'b'}" * 8, run_id=run.id, row_number=peak,
-        key=f"{pump} {record['at']}", name=f"{pump} {record['at']}", occurred_at=SERIES_START + STEP * peak, score=score,
-        p_value=10 ** -(score / 2), p_tail=10 ** -(score / 1.5), risk=min(10 * score / 1.5, 100.0), segment=None,
+        key=f"{pump} {record['at']}", name=f"{pump} {record['at']}", occurred_at=SERIES_START + STEP * peak,
+        score=score, p_value=10 ** -(score / 2), p_tail=10 ** -(score / 1.5), risk=min(10 * score / 1.5, 100.0), segment=None,
         entity_column="pump", entity=pump, entities={"pump": pump}, record=record,
         typical={name: centre for name, (centre, _) in CHANNELS.items()},
         reasons=[{"column": name, "contribution": abs(moved[name]) * 0.9, "value": f"{record[name]:g}",
@@ -154,6 +161,6 @@ def _span(run: Run, pump: str, values: dict[str, np.ndarray], fault: tuple[int, 
         neighbours=[], created_at=run.created_at,
         signal={"time": [(SERIES_START + STEP * int(step)).isoformat() for step in around],
                 "channels": {name: values[name][around].round(3).tolist() for name in strongest},
-                "surprise": {name: (np.abs(values[name][around] - CHANNELS[name][0]) / CHANNELS[name][1]).round(3).tolist()
+                "surprise": {name: (np.abs(values[name][around] - CHANNELS[name][0]) / CHANNELS[name][1]).tolist()
                              for name in strongest}},
     )

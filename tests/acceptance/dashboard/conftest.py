@@ -55,12 +55,14 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AppTest
 
     def opened(store: AlertStore | str, script: str = "", **parameters: str) -> AppTest:
         url = store if isinstance(store, str) else store.engine.url.render_as_string(hide_password=False)
-        monkeypatch.setenv("ANOMALY_CL_STORE", url)
         config.set_option("server.address", "127.0.0.1")  # as the command line starts it
         app = AppTest.from_file(str(APP), default_timeout=30)
         if script:
+            # pages are known after a first run, which is quickest where there is nothing to show
+            monkeypatch.setenv("ANOMALY_CL_STORE", str(APP.parent / "none.sqlite"))
             app.run()
             app.switch_page(script)
+        monkeypatch.setenv("ANOMALY_CL_STORE", url)
         for name, value in parameters.items():
             app.query_params[name] = value
         return app.run()
