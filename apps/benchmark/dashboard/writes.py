@@ -13,7 +13,7 @@ from sqlalchemy import select
 from anomaly_cl.alerts.models import Alert, Case, utc_now
 from anomaly_cl.alerts.store import AlertStore, open_store
 from apps.benchmark.dashboard.building import RUNS
-from apps.benchmark.dashboard.population import Month, Population, merchant_name
+from apps.benchmark.dashboard.population import Month, Population
 from apps.benchmark.dashboard.questions import Known
 from apps.benchmark.dashboard.timing import Took, took
 
