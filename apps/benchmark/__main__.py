@@ -272,6 +272,21 @@ def tails(
     typer.echo(f"report: {write_tails(out, rows, runs, typer.echo)}")
 
 
+@app.command()
+def dashboard(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the store, some GB, and of the report.")],
+    alerts: Annotated[int, typer.Option(metavar="N", min=10_000, help="Alerts of the store.")] = 1_000_000,
+    plans: Annotated[bool, typer.Option("--plans", help="Say how SQLite answers each slow query.")] = False,
+) -> None:
+    """Server time of each page of the dashboard, of its queries and of writes, on a store of many alerts.
+
+    Example: `python -m apps.benchmark dashboard --alerts 1000000 --out results`
+    """
+    from apps.benchmark.dashboard.command import measure_dashboard
+
+    typer.echo(f"report: {measure_dashboard(out, alerts, typer.echo, plans=plans)}")
+
+
 def spread(arguments: Sequence[str], lists: Sequence[str] = LISTS) -> list[str]:
     """Name a list's option before each of its values, as click wants it.
 

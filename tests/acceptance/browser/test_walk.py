@@ -1,4 +1,4 @@
-"""One analyst's path through the dashboard, in a real browser."""
+"""One analyst's path through the dashboard, in a real browser, on both databases, with the network closed."""
 
 from __future__ import annotations
 
@@ -6,139 +6,128 @@ import re
 
 import pytest
 import queries
+from access import Actor
+from filters import Filters
 from playwright.sync_api import Page, expect
-from queries import Filters
 
-from anomaly_cl.alerts.store import AlertStore
-from tests.acceptance.browser.conftest import ARTIFACTS
-from tests.acceptance.dashboard.believable import HOSTILE_BOLD, HOSTILE_FORMULA, HOSTILE_IMAGE, HOSTILE_LINK
+from tests.acceptance.browser.conftest import Dashboard
+from tests.acceptance.browser.walking import ON_SQLITE, ROW, click_row, history, picture, settled
 
 pytestmark = pytest.mark.browser
-ROW = 36  # pixels of one row of the queue, and of its head
+
+ADMIN = Actor("m.keller", "admin", sees_private=True)
+RISKY = Filters(view="cases", state="open", min_risk=50.0)
 
 
-def settled(page: Page, charts: int = 0) -> None:
-    """Wait until the script has run, and its charts are drawn."""
-    expect(page.locator("[data-testid=stApp]")).to_have_attribute("data-test-script-state", "notRunning")
-    if charts:
-        expect(page.locator(".js-plotly-plot .cartesianlayer")).to_have_count(charts)
-    expect(page.locator("[data-testid=stSkeleton]")).to_have_count(0)
-
-
-def click_row(page: Page, number: int, x: int = 400) -> None:
-    """Click a row of the queue, counted from 1 after its head; drawn on a canvas, rows are no elements."""
-    canvas = page.locator("[data-testid=stDataFrame] canvas").first
-    canvas.wait_for()
-    corner = canvas.bounding_box()
-    assert corner is not None
-    page.mouse.click(corner["x"] + x, corner["y"] + (number + 0.5) * ROW)
-
-
-def picture(page: Page, name: str) -> None:
-    ARTIFACTS.mkdir(exist_ok=True)
-    page.wait_for_timeout(500)  # fonts and the last animation frame
-    page.screenshot(path=ARTIFACTS / f"{name}.png")
-
-
-def test_overview_queue_record_verdict_reload(page: Page, server: str, store: AlertStore) -> None:
-    page.goto(server)
-    settled(page, charts=4)
+def test_overview_queue_filter_case_verdict_reload(page: Page, dashboard: Dashboard) -> None:
+    page.goto(dashboard.address)
+    settled(page, charts=5)
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
-    expect(page.locator("[data-testid=stMetricValue]").first).to_have_text("20,014")
-    picture(page, "overview")
+    expect(page.locator("[data-testid=stMetricValue]").first).to_have_text("20,000")
 
     page.get_by_role("link", name="Queue", exact=True).click()
-    page.locator("[data-testid=stButtonGroup]").get_by_text(re.compile("^Open")).click()
-    expect(page).to_have_url(re.compile(r"/queue\?state=open$"))
+    page.get_by_label("Minimum risk").fill("50")
+    page.get_by_label("Minimum risk").press("Enter")
+    expect(page).to_have_url(re.compile(r"/queue\?min_risk=50$"))
     settled(page)
-    expect(page.locator("[data-testid=stDataFrame] canvas").first).to_be_visible()
-    picture(page, "queue")
-    third = queries.alerts(store.engine, Filters(state="open"))[2]
-    click_row(page, 3)
+    listed = queries.cases(dashboard.store.engine, ADMIN, RISKY)
+    place, case = next((place, line) for place, line in enumerate(listed, start=1)
+                       if line.entity_column == "customer" and line.alerts_open > 2 and place > 1)
+    click_row(page, place)
 
-    expect(page).to_have_url(re.compile(f"alert={third.id}"))
-    expect(page.get_by_role("heading", name=str(third.key))).to_be_visible()
-    settled(page, charts=2)
-    expect(page.locator("table.comparison")).to_contain_text("4,310.25")
-    assert page.locator("table.comparison td.differs").count() > 0
-    picture(page, "record")
+    expect(page).to_have_url(re.compile(f"case={case.id}&alert="))
+    expect(page.locator(".head h1")).to_have_text(f"customer {case.entity}")
+    settled(page, charts=3)
+    alert = case.riskiest
+    assert alert is not None
+    for reason in alert.reasons:
+        expect(page.locator(".js-plotly-plot").first).to_contain_text(str(reason["column"]))
+    table = page.locator("table.comparison")
+    expect(table.locator("thead th").last).to_have_text("Normal 5")
+    assert table.locator("td.differs").count() > 0
+    expect(table).to_contain_text(str(alert.key))
 
-    page.get_by_label("Note").fill("Customer denies it.\nCard <b>blocked</b>.")
+    page.get_by_role("combobox", name="Reason").fill("customer denies it")
+    page.get_by_role("combobox", name="Reason").press("Enter")
+    page.get_by_label("Note", exact=True).fill("Customer denies it.\nCard <b>blocked</b>.")
     page.get_by_label("Your name").fill("m.keller")
-    page.get_by_role("button", name="Fraud", exact=True).click()
-    history = page.locator(".history li")
-    expect(history).to_have_count(1)
+    page.get_by_role("button", name="Fraud").click()
+    expect(history(page)).to_have_count(2)  # the verdict, and that the case is in review now
     page.reload()
-    expect(history).to_have_count(1)
-    expect(history).to_contain_text("m.keller")
-    expect(history).to_contain_text("Card <b>blocked</b>.")
-    expect(page.locator(".head .verdict")).to_have_text("fraud")
-    history.scroll_into_view_if_needed()
-    settled(page, charts=2)
-    picture(page, "record-history")
+    settled(page, charts=3)
+    expect(history(page)).to_have_count(2)
+    expect(history(page).filter(has_text="customer denies it")).to_contain_text("m.keller")
+    expect(page.locator(".history")).to_contain_text("Card <b>blocked</b>.")
+    expect(page.locator(".alert-head .verdict")).to_have_text("fraud")
+    expect(page.locator(".head .verdict").first).to_have_text("in review")
 
 
-def test_filters_survive_a_reload_and_the_way_back(page: Page, server: str) -> None:
-    page.goto(f"{server}/queue?order=newest")
+@ON_SQLITE
+def test_filters_survive_a_reload_and_the_way_back(page: Page, dashboard: Dashboard) -> None:
+    page.goto(f"{dashboard.address}/queue?order=newest&view=alerts")
     settled(page)
-    page.get_by_label("Search key or entity").fill("T-1")
+    page.get_by_label("Search key or entity").fill("C-41")
     page.get_by_label("Search key or entity").press("Enter")
-    expect(page).to_have_url(re.compile("text=T-1"))
+    expect(page).to_have_url(re.compile("text=C-41"))
     page.reload()
     settled(page)
-    expect(page.get_by_label("Search key or entity")).to_have_value("T-1")
+    expect(page.get_by_label("Search key or entity")).to_have_value("C-41")
     total = page.locator(".head .about").inner_text()
     click_row(page, 2)
     page.get_by_role("link", name="Back to the queue").click()
     settled(page)
-    expect(page.get_by_label("Search key or entity")).to_have_value("T-1")
+    expect(page.get_by_label("Search key or entity")).to_have_value("C-41")
     expect(page.locator(".head .about")).to_have_text(total)
 
 
-def test_a_click_on_a_head_sorts_in_the_database(page: Page, server: str) -> None:
-    page.goto(f"{server}/queue?state=open")
+@ON_SQLITE
+def test_a_click_on_a_head_sorts_in_the_database(page: Page, dashboard: Dashboard) -> None:
+    page.goto(f"{dashboard.address}/queue")
     settled(page)
-    click_row(page, 0, x=520)
-    expect(page).to_have_url(re.compile(r"/queue\?state=open&order=newest$"))
+    click_row(page, 0, x=368)  # the head "Amount"
+    expect(page).to_have_url(re.compile(r"/queue\?order=amount$"))
 
 
-def test_keys_walk_the_queue_but_not_while_typing(page: Page, server: str, store: AlertStore) -> None:
-    first, second = queries.alerts(store.engine, Filters())[:2]
-    page.goto(f"{server}/record?alert={first.id}")
-    settled(page, charts=2)
-    page.get_by_label("Note").press_sequentially("jk")
-    expect(page.get_by_label("Note")).to_have_value("jk")
+@ON_SQLITE
+def test_keys_walk_the_queue_but_not_while_typing(page: Page, dashboard: Dashboard) -> None:
+    first, second = queries.cases(dashboard.store.engine, ADMIN, Filters(view="cases", state="open"))[:2]
+    page.goto(f"{dashboard.address}/case?case={first.id}")
+    settled(page, charts=3)
+    page.get_by_label("Note", exact=True).press_sequentially("jk")
+    expect(page.get_by_label("Note", exact=True)).to_have_value("jk")
     page.locator("h1").click()
     page.keyboard.press("j")
-    expect(page).to_have_url(re.compile(f"alert={second.id}"))
+    expect(page).to_have_url(re.compile(f"case={second.id}&"))
 
 
-@pytest.mark.parametrize("hostile", [HOSTILE_IMAGE, HOSTILE_LINK, HOSTILE_FORMULA, HOSTILE_BOLD])
-def test_hostile_values_show_as_text(page: Page, server: str, store: AlertStore, hostile: str) -> None:
-    line = next(line for line in queries.alerts(store.engine, Filters())
-                if any(reason["value"] == hostile for reason in line.reasons))
-    page.goto(f"{server}/record?alert={line.id}")
-    settled(page, charts=2)
-    expect(page.locator("table.comparison td", has_text=hostile)).to_have_text(hostile)
-    assert page.locator("[data-testid=stMain] :is(img[src=x], a[href^=javascript], .js-plotly-plot a)").count() == 0
-    expect(page.locator(".js-plotly-plot").first).to_contain_text(hostile[:12])
-
-
-def test_dark_theme(page: Page, server: str) -> None:
-    page.emulate_media(color_scheme="dark")
-    for path, charts in (("", 4), ("queue", 0), ("record", 2)):
-        page.goto(f"{server}/{path}")
-        settled(page, charts)
-        ground = page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
-        assert ground == "rgb(18, 23, 29)"
-        picture(page, f"{path or 'overview'}-dark")
-
-
-@pytest.mark.parametrize("path", ["", "queue", "record"])
-def test_nothing_overflows_at_1280_pixels(page: Page, server: str, path: str) -> None:
-    page.goto(f"{server}/{path}")
+@ON_SQLITE
+def test_several_cases_are_decided_together(page: Page, dashboard: Dashboard) -> None:
+    page.goto(f"{dashboard.address}/queue?order=amount")
     settled(page)
-    assert page.evaluate("document.scrollingElement.scrollWidth <= 1280")
-    cut = page.evaluate("""[...document.querySelectorAll('[data-testid=stMetricValue] > div, .head h1')]
-        .filter(element => element.scrollWidth > element.clientWidth + 1).map(element => element.innerText)""")
-    assert cut == []
+    chosen = queries.cases(dashboard.store.engine, ADMIN, Filters(view="cases", state="open", order="amount"))[4:6]
+    for row in (5, 6):
+        click_row(page, row, x=ROW // 2)
+    expect(page.locator(".ticked")).to_contain_text("2 cases")
+    page.get_by_placeholder("Note").fill("seen together")
+    page.get_by_role("button", name="Legitimate").click()
+    expect(page.get_by_text("Recorded: legitimate")).to_be_visible()
+    with dashboard.store.engine.connect():
+        now = {line.id: line for line in queries.cases(
+            dashboard.store.engine, ADMIN, Filters(view="cases", state="closed"), page_size=500)}
+    assert all(now[line.id].alerts_open == 0 for line in chosen)
+
+
+@ON_SQLITE
+def test_a_suppression_leaves_the_queue_and_comes_back(page: Page, dashboard: Dashboard) -> None:
+    case = queries.cases(dashboard.store.engine, ADMIN, Filters(view="cases", state="new"))[30]
+    page.goto(f"{dashboard.address}/case?case={case.id}")
+    settled(page, charts=3)
+    page.get_by_role("button", name="Ignore").click()
+    page.get_by_role("button", name="Ignore them").click()
+    expect(page.get_by_text(re.compile("suppressed for 7 days")).first).to_be_visible()
+    page.goto(f"{dashboard.address}/queue")
+    settled(page)
+    page.get_by_role("button", name=re.compile("Suppressed")).click()
+    picture(page, "suppressions")
+    page.get_by_role("button", name="Lift").first.click()
+    expect(page.get_by_text(re.compile("in the queue again")).first).to_be_visible()
