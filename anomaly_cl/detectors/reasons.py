@@ -51,8 +51,8 @@ class Donors:
 
 @dataclass(frozen=True)
 class Typical:
-    """Rows, the names of their columns, cells of rows otherwise alike and of the most similar normal row, the falls of
-    the score (rows, columns) when a column takes what is typical, and its contributions (rows, columns).
+    """Rows, the names of their columns, cells of rows otherwise alike and of an ordinary row, what a column contributes
+    to the score (rows, columns), and its falls (rows, columns) when a column alone takes what is typical.
     """
 
     rows: pa.Table | pa.RecordBatch
@@ -60,9 +60,9 @@ class Typical:
     cells: Cells
     bank: Cells
     donors: Donors
-    nearest: Donors
-    falls: np.ndarray
+    ordinary: Donors
     contributions: np.ndarray
+    falls: np.ndarray
 
 
 class RowWords:
@@ -73,8 +73,8 @@ class RowWords:
 
     def strongest(self, row: int) -> list[int]:
         """Columns with a positive contribution that can be told, strongest first."""
-        nats = self.found.contributions[row]
-        return [int(j) for j in np.argsort(-nats, kind="stable") if nats[j] > 0 and self.can_tell(row, int(j))]
+        found = self.found.contributions[row]
+        return [int(j) for j in np.argsort(-found, kind="stable") if found[j] > 0 and self.can_tell(row, int(j))]
 
     def can_tell(self, row: int, column: int) -> bool:
         """Whether there is anything to be told of a column."""
@@ -85,9 +85,8 @@ class RowWords:
         reasons = []
         for column in self.strongest(row)[:most]:
             value, typical = self.told(row, column)
-            nats = float(self.found.contributions[row, column])
-            reasons.append({"column": self.found.names[column], "contribution": nats, "value": value,
-                            "typical": typical})
+            reasons.append({"column": self.found.names[column], "value": value, "typical": typical,
+                            "contribution": float(self.found.contributions[row, column])})
         return reasons
 
     def told(self, row: int, column: int) -> tuple[str | None, str | None]:
