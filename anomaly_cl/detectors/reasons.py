@@ -17,6 +17,7 @@ from anomaly_cl.scoring.explain import Cells
 
 BANK_ROWS = 2_000  # normal rows among which those alike are looked for
 MOST_REASONS = 5
+NEARLY = 0.3  # of the strongest contribution about the same subject
 SPACE = "rank"  # rows are compared in bounded steps: one huge value does not hide the other columns
 TAILS, BESIDE = "tails", "beside"  # names of matrices other than those of spaces
 
@@ -103,14 +104,24 @@ class RowWords:
         """What a column is about: of those about the same, a sentence tells the strongest."""
         return self.found.names[column]
 
+    def speaks_of_the_past(self, column: int) -> bool:
+        """Whether a column compares the record with its entity's past, which tells a reader more than its cell."""
+        return False
+
     def clauses(self, row: int, most: int) -> list[tuple[float, Clause]]:
-        """The strongest contributions to a row, each with its clause, one a subject."""
-        chosen: dict[object, int] = {}
+        """The strongest contributions to a row, each with its clause, one a subject: that of the strongest column, or
+        of one that speaks of the past and contributes nearly as much.
+        """
+        nats = self.found.contributions[row]
+        chosen: dict[object, list[int]] = {}
         for column in self.strongest(row):
-            chosen.setdefault(self.subject(column), column)
-        added = self.found.contributions[row]
-        return [(float(added[column]), Clause(self.found.names[column], self.clause(row, column)))
-                for column in list(chosen.values())[:most]]
+            chosen.setdefault(self.subject(column), []).append(column)
+        told = []
+        for columns in list(chosen.values())[:most]:
+            past = [j for j in columns if self.speaks_of_the_past(j) and nats[j] >= NEARLY * nats[columns[0]]]
+            column = (past or columns)[0]
+            told.append((float(nats[columns[0]]), Clause(self.found.names[column], self.clause(row, column))))
+        return told
 
     def change(self, row: int, column: int, donors: Donors) -> Change:
         """What taking a cell of other rows changes."""
