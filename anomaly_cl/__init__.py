@@ -7,6 +7,7 @@ _HOMES = {
     "EventDetector": "anomaly_cl.detectors.events",
     "Schema": "anomaly_cl.schema",
     "SeriesDetector": "anomaly_cl.detectors.series",
+    "Shown": "anomaly_cl.batch.investigation",
     "TabularDetector": "anomaly_cl.detectors.tabular",
     "load": "anomaly_cl.detectors.loading",
     "score_file": "anomaly_cl.batch.score",

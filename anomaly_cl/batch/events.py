@@ -39,7 +39,8 @@ def scorable(
         with read_records(stream, history, detector.base_schema_, keep) as records:
             read = [column.name for column in detector.base_schema_.required]
             events = detector.event_table(records.rows.select(read), records.history, verdicts=verdicts)
-            yield TableRows(with_kept(events, read, records.rows), records.row_numbers, batch_rows)
+            yield TableRows(with_kept(events, read, records.rows), records.row_numbers, batch_rows,
+                            history=records.history)
     else:
         yield stream
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -29,11 +29,13 @@ class Rows(Protocol):
 
 @dataclass(frozen=True)
 class TableRows:
-    """Rows of a table, and the number (rows,) that each has in the input."""
+    """Rows of a table, the number (rows,) that each has in the input, and the earlier records that they were made with.
+    """
 
     table: pa.Table
     row_numbers: np.ndarray
     batch_rows: int
+    history: pa.Table | None = field(default=None, kw_only=True)
 
     @property
     def arrow_schema(self) -> pa.Schema:
@@ -69,7 +71,7 @@ def read_records(
         if earlier is None or not earlier.num_rows:
             yield Records(rows, numbers, None)
         else:
-            _refuse_common(rows, earlier, schema.only(Role.KEY))
+            _refuse_common(rows, earlier, schema)
             yield Records(rows, numbers, earlier)
 
 
@@ -94,12 +96,13 @@ def with_kept(made: pa.Table, read: Sequence[str], given: pa.Table) -> pa.Table:
     return made
 
 
-def _refuse_common(rows: pa.Table, history: pa.Table, key: str | None) -> None:
-    if key is None:
+def _refuse_common(rows: pa.Table, history: pa.Table, schema: Schema) -> None:
+    if (key := schema.only(Role.KEY)) is None:
         return
     keys = pc.drop_null(history.column(key))
     both = keys.filter(pc.is_in(keys, value_set=pc.drop_null(rows.column(key))))
     if len(both):
         raise InputError("a record is either in the input or in its history",
-                         f"{len(both):,} of the history are in both: {some_of(both.combine_chunks())}",
+                         f"{len(both):,} of the history are in both: "
+                         f"{some_of(both.combine_chunks(), schema[key].private)}",
                          "leave them out of the history, for example with --history-where")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +23,8 @@ from anomaly_cl.batch.events import (
     scorable,
     without_verdicts,
 )
+from anomaly_cl.batch.investigation import Flagged, Investigation, Shown
+from anomaly_cl.batch.manifest import described, digest_of_inputs, digests, manifest_of
 from anomaly_cl.batch.outputs import (
     REJECTS,
     Outputs,
@@ -35,25 +34,23 @@ from anomaly_cl.batch.outputs import (
     reject_rows,
     rejecting_rows,
     scored_schema,
-    sha256_of,
     write_json,
 )
+from anomaly_cl.batch.privacy import private_columns
 from anomaly_cl.batch.rows import Rows
 from anomaly_cl.batch.series import StepRows
 from anomaly_cl.batch.spans import found_spans, require_span_names, series_facts, span_alerts, spans_schema, write_spans
 from anomaly_cl.batch.summary import RunSummary
-from anomaly_cl.detectors.artifact import LIBRARIES
 from anomaly_cl.detectors.drift import DriftWatch
 from anomaly_cl.detectors.loading import Detector
 from anomaly_cl.detectors.policies import known_before, resolve
+from anomaly_cl.detectors.scored import Scores
 from anomaly_cl.detectors.series import SeriesDetector
 from anomaly_cl.detectors.verdict_table import VerdictTable
 from anomaly_cl.schema import Role, Schema
-from anomaly_cl.scoring.calibration import Calibration
 from anomaly_cl.scoring.policy import Policy
 from anomaly_cl.table.conform import Rejected
-from anomaly_cl.table.files import expand
-from anomaly_cl.table.read import BATCH_ROWS, RowStream, open_rows
+from anomaly_cl.table.read import BATCH_ROWS, Batch, RowStream, open_rows
 from anomaly_cl.table.write import ParquetWriter
 
 Progress = Callable[[int], None]
@@ -62,8 +59,8 @@ Progress = Callable[[int], None]
 def score_file(
     detector: Detector, source: Any, out: str | Path, *, where: str | None = None, history: Any = None,
     history_where: str | None = None, verdicts: str | Path | pa.Table | None = None, keep: Sequence[str] = (),
-    policy: str | Policy | None = None, store: str | None = None, batch_rows: int = BATCH_ROWS,
-    progress: Progress | None = None,
+    policy: str | Policy | None = None, store: str | None = None, shown: Shown | None = None,
+    batch_rows: int = BATCH_ROWS, progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Score files and write the scored file, `*.rejects.parquet` and `*.manifest.json`; return the manifest.
 
@@ -83,6 +80,7 @@ def score_file(
         keep: columns of the input to carry over.
         policy: "alpha=0.01" (the default), "fdr=0.05", "budget=100/day", "cost=1:50"; see `scoring.thresholds`.
         store: path or URL of an alert store that receives the alerts.
+        shown: what it is given beside them; see `Shown`.
         batch_rows: rows read at once; the scores do not depend on it.
         progress: called with the number of rows scored so far.
 
@@ -100,7 +98,7 @@ def score_file(
     resolved = resolve(policy, known_before(calibration, schema))
     told = None if verdicts is None else VerdictTable.read(verdicts, schema)
     # the store is opened before the work, so that a wrong address costs none
-    with nullcontext() if store is None else open_store(store) as opened:
+    with nullcontext() if store is None else open_store(store) as opened, ExitStack() as collecting:
         with (
             ParquetWriter(outputs.rejects, REJECTS) as rejects,
             _history(history, schema, outputs.history_rejects, history_where, batch_rows) as before,
@@ -110,33 +108,56 @@ def score_file(
 
             stream = open_rows(source, schema, where=where, batch_rows=batch_rows, on_reject=reject)
             final = scored_schema(stream.arrow_schema, schema, keep)
-            summary = RunSummary(calibration.scores_, schema.only(Role.TIME))
-            drift = detector.drift_monitor()
+            beside = None if opened is None else collecting.enter_context(
+                Investigation(detector, stream.arrow_schema, shown or Shown()))
+            counters = Counters(RunSummary(calibration.scores_, schema.only(Role.TIME)), detector.drift_monitor(),
+                                beside)
+            kept = keep if beside is None or beside.amount is None else [*keep, beside.amount]
             with (
-                scorable(detector, stream, before, verdicts=told, keep=keep, batch_rows=batch_rows,
+                scorable(detector, stream, before, verdicts=told, keep=kept, batch_rows=batch_rows,
                          on_reject=reject) as rows,
                 AlertPool(resolved, rows.arrow_schema, schema, calibration.n_rows_) as pool,
             ):
-                alerts, reasons = _write_scored(detector, rows, outputs, final, (pool, summary, drift), progress)
+                alerts, reasons = _write_scored(detector, rows, outputs, final, pool, counters, progress)
                 cut = pool.cut()
                 raised = _raised(detector, rows, outputs, alerts, reasons)
-        summary.add_alerts(raised.rows)
-        manifest = _manifest(detector, stream, source, where, str(resolved), len(reasons), calibration)
+                if beside is not None:
+                    beside.look(rows, raised.flagged)
+        summary = counters.summary
+        summary.add_alerts(raised.flagged.records.rows)
+        manifest = manifest_of(detector, stream, source, where, str(resolved), len(reasons), calibration)
         manifest["rows"] |= {"scored": summary.rows, "rejected": rejects.rows_written}
         manifest |= raised.told
         if before is not None:
-            manifest["history"] = _described(before, history, history_where) | {"rows": before.counts}
+            manifest["history"] = described(before, history, history_where) | {"rows": before.counts}
         if told is not None:
-            manifest["verdicts"] = {"files": _digests(verdicts), "keys": len(told.keys)}
-        manifest |= {"cut": cut, "drift": drift.verdict().as_dict()}
-        if opened is not None:
-            run = describe_run(manifest, _digest_of_inputs(manifest), summary.as_dict() | {"cut": cut} | raised.summary,
-                               raised.rows.num_rows)
-            manifest["stored"] = asdict(opened.add_run(run, raised.made(run)))
+            manifest["verdicts"] = {"files": digests(verdicts), "keys": len(told.keys)}
+        manifest |= {"cut": cut, "drift": counters.drift.verdict().as_dict()}
+        if opened is not None and beside is not None:
+            told_of = summary.as_dict() | {"cut": cut, "drift": manifest["drift"]} | raised.summary
+            run = describe_run(manifest, digest_of_inputs(manifest), told_of, raised.flagged.records.rows.num_rows)
+            run.private = private_columns(detector)
+            manifest["stored"] = beside.give(opened, run, raised.made(run), raised.flagged)
     manifest["started_at"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started))
     manifest["seconds"] = round(time.time() - started, 3)
     write_json(outputs.manifest, manifest)
     return manifest
+
+
+class Counters(NamedTuple):
+    """What sees all scored rows pass, beside the pool: all that is told of a run, and what the store is given of it."""
+
+    summary: RunSummary
+    drift: DriftWatch
+    beside: Investigation | None
+
+    def add(self, detector: Detector, batch: Batch, scores: Scores) -> None:
+        """See scored rows."""
+        self.summary.add(batch.rows, scores)
+        bare = without_verdicts(batch.rows)
+        self.drift.add(bare, scores.score if bare is batch.rows else detector.score_table(bare).score)
+        if self.beside is not None:
+            self.beside.add(batch, scores)
 
 
 def _history(
@@ -148,13 +169,12 @@ def _history(
 
 
 def _write_scored(
-    detector: Detector, rows: Rows, outputs: Outputs, final: pa.Schema,
-    counters: tuple[AlertPool, RunSummary, DriftWatch], progress: Progress | None,
+    detector: Detector, rows: Rows, outputs: Outputs, final: pa.Schema, pool: AlertPool, counters: Counters,
+    progress: Progress | None,
 ) -> tuple[Candidates, Reasons]:
     """Write the scored file in two passes; return the alerts, and their reasons by row number."""
-    pool = counters[0]
     try:
-        _write_draft(detector, rows, outputs.draft, draft_schema(final), counters, progress)
+        _write_draft(detector, rows, outputs.draft, draft_schema(final), pool, counters, progress)
         alerts = pool.alerts()
         reasons = dict(zip(alerts.row_numbers.tolist(), detector.reasons(alerts.rows), strict=True))
         finish_draft(outputs.draft, outputs.scored, final, reasons)
@@ -164,11 +184,11 @@ def _write_scored(
 
 
 class _Raised(NamedTuple):
-    """What goes to the store: the rows of the alerts, what makes those of a run, and what the manifest and the run's
+    """What goes to the store: what was flagged, what makes alerts of a run of it, and what the manifest and the run's
     summary tell beside.
     """
 
-    rows: pa.Table
+    flagged: Flagged
     made: Callable[[Run], Iterator[Alert]]
     told: dict[str, Any]
     summary: dict[str, Any]
@@ -179,67 +199,27 @@ def _raised(detector: Detector, rows: Rows, outputs: Outputs, alerts: Candidates
     """
     if not isinstance(detector, SeriesDetector):
         outputs.spans.unlink(missing_ok=True)
-        return _Raised(alerts.rows, partial(row_alerts, detector, alerts, reasons), {}, {})
+        return _Raised(Flagged(alerts), partial(row_alerts, detector, alerts, reasons), {}, {})
     spans = found_spans(detector, alerts, reasons)
     write_spans(outputs.spans, spans, spans_schema(detector, rows.arrow_schema))
     told = series_facts(detector) | {"spans": len(spans.lines)}
     if isinstance(rows, StepRows):
         told["grid"] = rows.grid_facts()
     # steps at a level are no spans at it, so that the counts of steps are no forecast of alerts
-    return _Raised(spans.peaks.rows, partial(span_alerts, detector, spans, reasons), {"series": told},
+    return _Raised(Flagged(spans.peaks, spans), partial(span_alerts, detector, spans, reasons), {"series": told},
                    {"alerts_at": []})
 
 
 def _write_draft(
-    detector: Detector, rows: Rows, path: Path, draft: pa.Schema,
-    counters: tuple[AlertPool, RunSummary, DriftWatch], progress: Progress | None,
+    detector: Detector, rows: Rows, path: Path, draft: pa.Schema, pool: AlertPool, counters: Counters,
+    progress: Progress | None,
 ) -> None:
     """First pass: everything but what needs the policy."""
-    pool, summary, drift = counters
     with pq.ParquetWriter(path, draft, compression="lz4") as writer:
         for batch in rows:
             scores = detector.score_table(batch.rows)
             writer.write_table(draft_rows(batch, scores, draft, detector.schema_, detector.model_id_))
             pool.add(batch, scores)
-            summary.add(batch.rows, scores)
-            bare = without_verdicts(batch.rows)
-            drift.add(bare, scores.score if bare is batch.rows else detector.score_table(bare).score)
+            counters.add(detector, batch, scores)
             if progress:
-                progress(summary.rows)
-
-
-def _manifest(
-    detector: Detector, stream: RowStream, source: Any, where: str | None, policy: str, n_alerts: int,
-    calibration: Calibration,
-) -> dict[str, Any]:
-    return {
-        "input": _described(stream, source, where),
-        "model_id": detector.model_id_,
-        "rows": {"read": stream.rows_read, "filtered_out": stream.rows_filtered_out,
-                 "in": stream.rows_read - stream.rows_filtered_out},
-        "policy": policy,
-        "alerts": n_alerts,
-        "calibration": {"rows": calibration.n_rows_, "tail": calibration.tail_note_,
-                        "segments": calibration.segments_},
-        "versions": {name: version(name) for name in LIBRARIES},
-    }
-
-
-def _described(stream: RowStream, source: Any, where: str | None) -> dict[str, Any]:
-    return {"name": stream.name, "where": where or "", "files": _digests(source)}
-
-
-def _digest_of_inputs(manifest: dict[str, Any]) -> str:
-    """One digest of all files that the scores depend on, and of the condition on the history."""
-    files = [digest for part in ("input", "history", "verdicts") if part in manifest
-             for digest in sorted(manifest[part]["files"].values())]
-    where = manifest.get("history", {}).get("where", "")
-    return hashlib.sha256(("".join(files) + where).encode()).hexdigest()
-
-
-def _digests(source: Any) -> dict[str, str]:
-    """SHA-256 of each file that paths mean, or of a table."""
-    if isinstance(source, pa.Table):
-        return {"table": hashlib.sha256(repr(source.to_pydict()).encode()).hexdigest()}
-    paths = [source] if isinstance(source, str | Path) else list(source)
-    return {file: sha256_of(file) for path in paths for file in expand(path)}
+                progress(counters.summary.rows)

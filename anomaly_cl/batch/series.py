@@ -14,7 +14,7 @@ from anomaly_cl.detectors.series import SeriesDetector
 from anomaly_cl.detectors.series_table import SeriesSchema
 from anomaly_cl.features.series_grid import GridReport
 from anomaly_cl.schema import Role, Schema
-from anomaly_cl.table.conform import Rejected, raw_text
+from anomaly_cl.table.conform import PRIVATE, Rejected, raw_text
 from anomaly_cl.table.read import OnReject
 
 
@@ -43,13 +43,14 @@ def step_rows_of(
     read = [column.name for column in detector.series_schema_.base.required]
     steps = detector.steps(records.rows.select(read), records.history)
     if steps.rejected and on_reject:
-        on_reject(_rejected(records, detector.series_schema_.time, steps.rejected))
+        on_reject(_rejected(records, detector.series_schema_, steps.rejected))
     rows = with_kept(steps.rows, read, records.rows.take(pa.array(steps.row_numbers, pa.int64())))
     return StepRows(rows, records.row_numbers[steps.row_numbers], batch_rows, steps.report)
 
 
-def _rejected(records: Records, time: str, rejected: Sequence[tuple[int, str]]) -> list[Rejected]:
+def _rejected(records: Records, series: SeriesSchema, rejected: Sequence[tuple[int, str]]) -> list[Rejected]:
     """Rejected rows by their numbers in the input; their time tells which they are."""
-    times = records.rows.column(time).take(pa.array(np.array([row for row, _ in rejected], np.int64)))
-    return [Rejected(int(records.row_numbers[row]), time, rule, raw_text(at.as_py()))
+    private = series.base[series.time].private
+    times = records.rows.column(series.time).take(pa.array(np.array([row for row, _ in rejected], np.int64)))
+    return [Rejected(int(records.row_numbers[row]), series.time, rule, PRIVATE if private else raw_text(at.as_py()))
             for (row, rule), at in zip(rejected, times, strict=True)]

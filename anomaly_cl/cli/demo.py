@@ -14,12 +14,15 @@ from rich.table import Table
 
 from anomaly_cl.cli.dashboard import serve
 from anomaly_cl.cli.evaluate import evaluate
-from anomaly_cl.cli.fit import fit
+from anomaly_cl.cli.fit import DetectorKind, fit
 from anomaly_cl.cli.score import score
 from anomaly_cl.cli.screen import output, say
-from anomaly_cl.cli.simulate import transactions
+from anomaly_cl.cli.simulate import sensors, transactions
 
 BEFORE, AFTER = "booked_at < '2026-02-20'", "booked_at >= '2026-02-20'"
+ENTITIES = ["customer_id", "merchant_id"]
+READINGS, MACHINES, CHANNELS, HOUR = 6_000, 2, 3, 3_600
+LEARNED = "is_anomaly = 0 AND measured_at < '2026-03-17'"
 STRONGEST = 8
 
 
@@ -29,27 +32,49 @@ def demo(
     seed: Annotated[int, typer.Option(metavar="S", min=0, help="Seed.")] = 0,
     dashboard: Annotated[bool, typer.Option(help="End with the dashboard, until Ctrl-C.")] = True,
 ) -> None:
-    """Simulate transactions, learn the normal ones, score the rest, and open the dashboard on the alerts.
+    """Simulate transactions and sensors, learn what is normal, score the rest, and open the dashboard on the alerts.
 
     Example: `anomaly-cl demo --rows 20000 --no-dashboard`
     """
     folder.mkdir(parents=True, exist_ok=True)
-    data, model = folder / "transactions.csv", folder / "model"
-    scored, store = folder / "scored.parquet", folder / "alerts.sqlite"
-
-    _step("simulate", "transactions", "--out", data, "--rows", rows, "--seed", seed)
-    transactions(data, rows, seed)
-    normal = f"is_fraud = 0 AND {BEFORE}"
-    _step("fit", data, "--out", model, "--where", normal, "--seed", seed)
-    fit([str(data)], model, where=normal, seed=seed)
-    _step("score", model, data, "--out", scored, "--where", AFTER, "--keep", "is_fraud", "--store", store)
-    score(model, [str(data)], scored, where=AFTER, keep=["is_fraud"], store=str(store))
-    _step("evaluate", scored, "--label", "is_fraud")
-    evaluate(scored, "is_fraud")
-    _say_strongest(scored)
+    store = folder / "alerts.sqlite"
+    _payments(folder, rows, seed, store)
+    _machines(folder, seed, store)
     _step("dashboard", "--store", store)
     if dashboard:
         raise typer.Exit(serve(str(store), None))
+
+
+def _payments(folder: Path, rows: int, seed: int, store: Path) -> None:
+    """Payments against the past of their customers and merchants."""
+    data, model, scored = folder / "transactions.csv", folder / "model", folder / "scored.parquet"
+    _step("simulate", "transactions", "--out", data, "--rows", rows, "--seed", seed)
+    transactions(data, rows, seed)
+    normal = f"is_fraud = 0 AND {BEFORE}"
+    entities = [word for name in ENTITIES for word in ("--entity", name)]
+    _step("fit", data, "--out", model, "--detector", "events", *entities, "--where", normal, "--seed", seed)
+    fit([str(data)], model, detector=DetectorKind.EVENTS, entity=ENTITIES, where=normal, seed=seed)
+    _step("score", model, data, "--out", scored, "--where", AFTER, "--history", data, "--history-where", BEFORE,
+          "--keep", "is_fraud", "--store", store)
+    score(model, [str(data)], scored, where=AFTER, history=[str(data)], history_where=BEFORE, keep=["is_fraud"],
+          store=str(store))
+    _step("evaluate", scored, "--label", "is_fraud")
+    evaluate(scored, "is_fraud")
+    _say_strongest(scored)
+
+
+def _machines(folder: Path, seed: int, store: Path) -> None:
+    """Readings of two machines, without encoders, which take longer to train than a demonstration should."""
+    data, model, scored = folder / "sensors.csv", folder / "machines", folder / "machines.parquet"
+    _step("simulate", "sensors", "--out", data, "--rows", READINGS, "--machines", MACHINES, "--channels", CHANNELS,
+          "--step", HOUR, "--anomaly-share", 0.05, "--seed", seed)
+    sensors(data, READINGS, seed, machines=MACHINES, channels=CHANNELS, step=HOUR, anomaly_share=0.05)
+    _step("fit", data, "--out", model, "--detector", "series", "--entity", "machine", "--pretraining", "none",
+          "--where", LEARNED, "--seed", seed)
+    fit([str(data)], model, detector=DetectorKind.SERIES, entity=["machine"], pretraining="none", where=LEARNED,
+        seed=seed)
+    _step("score", model, data, "--out", scored, "--store", store)
+    score(model, [str(data)], scored, store=str(store))
 
 
 def _step(*words: object) -> None:

@@ -7,9 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from anomaly_cl.cli.inspect_events import event_facts, say_events
-from anomaly_cl.cli.inspect_rows import group_facts, row_facts, say_groups
-from anomaly_cl.cli.inspect_series import channel_facts, say_channels, trained_facts
+from anomaly_cl.cli.learned import say_channels, say_events, say_groups
 from anomaly_cl.cli.options import Json
 from anomaly_cl.cli.report import measured, say_report
 from anomaly_cl.cli.schema import say_schema
@@ -36,6 +34,7 @@ def inspect(
     """
     from anomaly_cl.detectors.artifact import describe_model
     from anomaly_cl.detectors.events import EventDetector
+    from anomaly_cl.detectors.facts import channel_facts, event_facts, group_facts, row_facts, trained_facts
     from anomaly_cl.detectors.loading import load
     from anomaly_cl.detectors.series import SeriesDetector
     from anomaly_cl.detectors.tabular import TabularDetector

@@ -34,6 +34,16 @@ def score(
              "that are false), budget=N[/hour|/day|/week|/segment], or cost=FALSE_ALARM:MISSED[,prior=RATE].",
     )] = None,
     store: Store = None,
+    amount: Annotated[str | None, typer.Option(
+        metavar="COLUMN", show_default="the first number whose name says so",
+        help="For --store: column of what is at stake in a record.")] = None,
+    explain: Annotated[int | None, typer.Option(
+        metavar="N", min=0, show_default="1000",
+        help="For --store: how many alerts, the riskiest, are explained in full; see explain.")] = None,
+    plane: Annotated[str | None, typer.Option(
+        "--map", metavar="pca|umap", show_default="pca",
+        help="For --store: how alerts are drawn among normal rows; umap takes longer, and needs the extra umap.",
+    )] = None,
     batch_rows: Annotated[int, typer.Option(metavar="N", help="Rows read at once.")] = 65_536,
     json: Json = False,
 ) -> None:
@@ -49,13 +59,19 @@ def score(
 
     Example: `anomaly-cl score model july.csv --out july.parquet --alerts-at alpha=0.001 --store alerts.sqlite`
     """
+    from anomaly_cl.batch.investigation import Shown
     from anomaly_cl.batch.outputs import spans_beside
     from anomaly_cl.batch.score import score_file
     from anomaly_cl.detectors.loading import load
 
     if verdicts is not None and verdicts_of is not None:
         raise UsageError("verdicts come from --verdicts or --verdicts-of", "both are given", "give one of them")
-    detector = load(model)
+    asked: dict[str, Any] = {name: value for name, value in (("amount", amount), ("explain", explain), ("plane", plane))
+             if value is not None}
+    if asked and store is None:
+        raise UsageError("--amount, --explain and --map are about what goes to a store", "there is no --store",
+                         "give one, or leave them out")
+    shown, detector = Shown(**asked), load(model)
     told: Any = verdicts
     if verdicts_of is not None:
         from anomaly_cl.alerts.confirmed import stored_verdicts
@@ -65,7 +81,7 @@ def score(
     with policy_warnings(), progress("scoring") as done:
         manifest = score_file(detector, inputs, out, where=where, history=history or None, history_where=history_where,
                               verdicts=told, keep=keep or [], policy=alerts_at, store=store,
-                              batch_rows=batch_rows, progress=done)
+                              shown=shown, batch_rows=batch_rows, progress=done)
     if json:
         return say_json(manifest)
     rows = manifest["rows"]

@@ -157,11 +157,7 @@ class OutsideHead:
 
 def threshold_at(detector: TabularDetector, alpha: float) -> float:
     """The smallest score whose p-value is at most alpha, or just above every calibration score if there is none."""
-    ordered = detector.calibration_.scores_
-    most_above = int(np.floor(alpha * (len(ordered) + 1))) - 1
-    if most_above < 0:
-        return float(np.nextafter(ordered[-1], np.inf))
-    return float(np.nextafter(ordered[len(ordered) - most_above - 1], np.inf))
+    return detector.calibration_.whole_.threshold(alpha)
 
 
 def benchmark_detector(seed: int) -> TabularDetector:

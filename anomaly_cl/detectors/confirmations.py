@@ -97,6 +97,11 @@ class Confirmations:
                              "give the codes of each")
         return self._risks(entities, instants, history, history_entities)
 
+    def untold_risks(self) -> dict[str, float]:
+        """The risk {role: log odds} of an entity of which no verdict is known."""
+        none = np.zeros((self.lags.steps, 1))
+        return {role: _log_odds(model.probability(none, none)).item() for role, model in self.compromise_.items()}
+
     def join_risks(self, scores: ArrayLike, risks: Mapping[str, np.ndarray]) -> Joined:
         """One-class scores (rows,) and `risks` of the same rows, each row by itself."""
         return self.noisy_or_({ONE_CLASS: finite_vector(scores), **risks})
@@ -131,5 +136,9 @@ class Confirmations:
                 part = order[start:start + ROWS_AT_ONCE]
                 counts = verdict_counts(history, history_entities[role], codes[part], times[part], self.lags)
                 probability[part] = model.probability(*counts)
-            risks[role] = logit(np.clip(probability, CLOSEST, 1 - CLOSEST))
+            risks[role] = _log_odds(probability)
         return risks
+
+
+def _log_odds(probability: np.ndarray) -> np.ndarray:
+    return np.asarray(logit(np.clip(probability, CLOSEST, 1 - CLOSEST)))

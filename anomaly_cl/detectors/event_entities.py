@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +20,9 @@ from anomaly_cl.features.history import HistoryPlan
 from anomaly_cl.features.last_records import NONE, LastRecords
 from anomaly_cl.features.records import numbered
 from anomaly_cl.features.table_encoder import TableEncoder
-from anomaly_cl.scoring.peers import PeerAmounts, peer_amounts, peers, similar_entities
+from anomaly_cl.scoring.peers import PeerAmounts, peer_amounts, peers, similar_to_each
 
+ENTITIES_AT_ONCE = 2_000  # the records of so many are in memory together
 UNUSUAL = 3.0  # spreads beyond which an amount is called unusual
 
 
@@ -52,14 +53,16 @@ def known_entities(
     names, codes = numbered(records.column(plan.record_names[role]))
     end = int(records.column("micros").to_numpy().max(initial=0)) + 1
     last = LastRecords(codes, *instants_and_ties(records))
-    places = last.before_instants(np.arange(len(names)), np.full(len(names), end), RECORDS)
-    held, pasts = compact(places)
-    history = EntityHistory(encoder.transform(rows.take(held)).spaces[SPACE], np.full((len(held), 1), NONE))
-    if head is not None:
-        embeddings = head.embed_pasts(history, pasts)
-    else:
-        embeddings = embed(PastEncoder(history.columns.shape[1], RECORDS), history.pasts(pasts))
-    return Entities(names, embeddings, (places != NONE).sum(axis=1))
+    summing = PastEncoder(len(encoder.column_of_), RECORDS)
+    counts, parts = [np.zeros(0, np.int64)], []
+    for start in range(0, max(len(names), 1), ENTITIES_AT_ONCE):
+        asked = np.arange(start, min(start + ENTITIES_AT_ONCE, len(names)))
+        places = last.before_instants(asked, np.full(len(asked), end), RECORDS)
+        held, pasts = compact(places)
+        history = EntityHistory(encoder.transform(rows.take(held)).spaces[SPACE], np.full((len(held), 1), NONE))
+        parts.append(head.embed_pasts(history, pasts) if head is not None else embed(summing, history.pasts(pasts)))
+        counts.append((places != NONE).sum(axis=1))
+    return Entities(names, np.concatenate(parts), np.concatenate(counts))
 
 
 def embeddings_frame(entities: Entities) -> pd.DataFrame:
@@ -69,13 +72,14 @@ def embeddings_frame(entities: Entities) -> pd.DataFrame:
     return pd.DataFrame({"records": entities.counts, **columns}, index=index)
 
 
-def similar_frame(entities: Entities, name: object, k: int) -> pd.DataFrame:
-    """The k entities most like one, nearest first: entity, distance, records, and whether these are too few to tell."""
-    found = similar_entities(entities.embeddings, entities.counts, entities.position(name), k)
-    return pd.DataFrame({
+def similar_frames(entities: Entities, names: Sequence[object], k: int) -> list[pd.DataFrame]:
+    """The k entities most like each, nearest first: entity, distance, records, and whether these are too few to tell.
+    """
+    of = np.array([entities.position(name) for name in names], np.int64)
+    return [pd.DataFrame({
         "entity": entities.names.take(pa.array(found.positions)).to_pylist(), "distance": found.distances,
         "records": entities.counts[found.positions], "few": found.few,
-    })
+    }) for found in similar_to_each(entities.embeddings, entities.counts, of, k)]
 
 
 def peer_frame(

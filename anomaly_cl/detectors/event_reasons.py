@@ -7,72 +7,101 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
-from anomaly_cl.detectors.confirmations import ONE_CLASS
-from anomaly_cl.detectors.event_table import EXPECTED, EventSchema
-from anomaly_cl.detectors.reasons import MOST_REASONS, shown
-from anomaly_cl.features.deviation_kinds import Deviation
+from anomaly_cl.detectors.event_clauses import change_of, clause_of, noun
+from anomaly_cl.detectors.event_table import EXPECTED, RISK, STRANGE_RECORDS, EventSchema
+from anomaly_cl.detectors.explanation import Change
+from anomaly_cl.detectors.reasons import BESIDE, Donors, RowWords, Typical, shown
+from anomaly_cl.features.deviation_kinds import Deviation, amount_deviating
 from anomaly_cl.features.deviations import EntityDeviations
 from anomaly_cl.schema import Role
 from anomaly_cl.scoring.noisy_or import Joined
+from anomaly_cl.scoring.recurrence import WINDOW_DAYS
+
+STRANGE_BEFORE = "earlier strange records of "  # opens the names of what the last days of an entity add
 
 
-class EventReasons:
-    """Turns reasons that speak of deviations into ones that a person can check against the entity's records."""
+class EventWords(RowWords):
+    """Tells deviations as what a person can check against the entity's records, and what went before.
 
-    def __init__(self, events: EventSchema, learned: EntityDeviations):
-        self.events, self.learned = events, learned
-
-    def complete(
-        self, found: list[list[dict[str, Any]]], rows: pa.Table | pa.RecordBatch, added: Mapping[str, np.ndarray],
-        strange: Mapping[str, np.ndarray], days: int,
-    ) -> list[list[dict[str, Any]]]:
-        """Reasons of event rows in words, with what the last days of each entity role added {role: (rows,)}.
-
-        `strange` {role: (rows,)} is how many strange records there were.
-        """
-        time = self.events.base.only(Role.TIME)
-        complete = []
-        for position, reasons in enumerate(found):
-            row = {name: rows.column(name)[position].as_py() for name in rows.schema.names}
-            told = [self._in_words(reason, row, row.get(time or "")) for reason in reasons]
-            told += [{"column": f"earlier strange records of {role}", "contribution": float(nats[position]),
-                      "value": f"{strange[role][position]} in {days} d", "typical": "0"}
-                     for role, nats in added.items() if strange[role][position]]
-            told.sort(key=lambda reason: -reason["contribution"])
-            complete.append([reason for reason in told if reason["contribution"] > 0][:MOST_REASONS])
-        return complete
-
-    def _in_words(self, reason: dict[str, Any], row: Mapping[str, Any], time: datetime | None) -> dict[str, Any]:
-        deviation = self.learned.by_name.get(reason["column"])
-        if deviation is None:
-            return reason
-        value, typical = in_words(deviation, row[deviation.name], row[EXPECTED + deviation.name], row, time)
-        return reason | {"value": value, "typical": typical}
-
-
-def with_verdicts(
-    found: list[list[dict[str, Any]]], joined: Joined, p_tail: np.ndarray
-) -> list[list[dict[str, Any]]]:
-    """Reasons of a joined score: its nats, -log p, shared out by cause; the reasons of the one-class part share its.
-
-    Given reasons of each row, the joined scores and their tail p-values (rows,).
+    `joined` is what verdicts say of the rows, None without any.
     """
-    complete = []
-    for position, reasons in enumerate(found):
-        nats, chance = float(-np.log(p_tail[position])), float(joined.probability[position])
-        shares = {cause: float(share[position]) for cause, share in joined.shares.items()}
-        total = sum(reason["contribution"] for reason in reasons) or 1.0
-        told = [reason | {"contribution": reason["contribution"] / total * nats * shares[ONE_CLASS]}
-                for reason in reasons]
-        told += [{"column": f"verdicts on {cause}", "contribution": nats * share,
-                  "value": f"{share:.0%} of a chance of {chance:.2g}", "typical": None}
-                 for cause, share in shares.items() if cause != ONE_CLASS]
-        told.sort(key=lambda reason: -reason["contribution"])
-        complete.append([reason for reason in told if reason["contribution"] > 0][:MOST_REASONS])
-    return complete
+
+    def __init__(self, found: Typical, events: EventSchema, learned: EntityDeviations, joined: Joined | None):
+        super().__init__(found)
+        self.events, self.learned, self.joined = events, learned, joined
+        self.time = events.base.only(Role.TIME)
+
+    def can_tell(self, row: int, column: int) -> bool:
+        name = self.found.names[column]
+        return not name.startswith(STRANGE_BEFORE) or self._strange(row, name) > 0
+
+    def told(self, row: int, column: int) -> tuple[str | None, str | None]:
+        name = self.found.names[column]
+        if (deviation := self.learned.by_name.get(name)) is not None:
+            return self._deviating(deviation, row, self.value(row, name))
+        if name.startswith(STRANGE_BEFORE):
+            return f"{self._strange(row, name)} in {WINDOW_DAYS} d", "0"
+        if name.startswith(RISK) and self.joined is not None:
+            share = float(self.joined.shares[name.removeprefix(RISK)][row])
+            return f"{share:.0%} of a chance of {float(self.joined.probability[row]):.2g}", None
+        return super().told(row, column)
+
+    def clause(self, row: int, column: int) -> str:
+        name = self.found.names[column]
+        if (deviation := self.learned.by_name.get(name)) is not None:
+            return clause_of(deviation, self._record(row), self.value(row, EXPECTED + name), *self.told(row, column))
+        if name.startswith(STRANGE_BEFORE):
+            n, whose = self._strange(row, name), noun(name.removeprefix(STRANGE_BEFORE))
+            return f"{n} strange record{'' if n == 1 else 's'} of this {whose} in the {WINDOW_DAYS} days before"
+        if name.startswith(RISK):
+            return f"what was found of earlier records of this {noun(name.removeprefix(RISK))}"
+        if name in self.events.patterns:
+            return f"unlike the last records: {name}"
+        return super().clause(row, column)
+
+    def subject(self, column: int) -> object:
+        name = self.found.names[column]
+        deviation = self.learned.by_name.get(name)
+        if deviation is None:
+            return name
+        if deviation.kind == "hour":
+            return self.time
+        return deviation.about or (deviation.kind, deviation.entity)
+
+    def change(self, row: int, column: int, donors: Donors) -> Change:
+        name = self.found.names[column]
+        if name not in self.found.donors.table.schema.names:
+            place = column - self.found.falls.shape[1]
+            value, to = (float(cells.matrices[BESIDE][row, place]) for cells in (self.found.cells, donors.cells))
+            what, role = (("strange records", name.removeprefix(STRANGE_BEFORE)) if name.startswith(STRANGE_BEFORE)
+                          else ("verdicts", name.removeprefix(RISK)))
+            return Change(name, value, to, f"no {what} of this {noun(role)} before")
+        deviation = self.learned.by_name.get(name)
+        if deviation is None:
+            return super().change(row, column, donors)
+        value, to = self.value(row, name), donors.value(row, column, name)
+        (now, usual), (then, _) = (self._deviating(deviation, row, each) for each in (value, to))
+        return Change(name, value, to, change_of(deviation, self._record(row), now, then, usual,
+                                                 self._amount(deviation, row, value, to)))
+
+    def _amount(self, deviation: Deviation, row: int, value: float | None, to: float | None) -> float:
+        """The amount that would deviate by `to`; of other deviations nothing."""
+        expected = self.value(row, EXPECTED + deviation.name)
+        if deviation.kind != "amount" or not value or expected is None:
+            return expected if expected is not None else math.nan
+        now = self.value(row, str(deviation.about))
+        return amount_deviating(to or 0.0, now, value, expected, self.learned.settings_[deviation.name])
+
+    def _deviating(self, deviation: Deviation, row: int, value: float | None) -> tuple[str | None, str | None]:
+        record = self._record(row)
+        return in_words(deviation, value, self.value(row, EXPECTED + deviation.name), record,
+                        record.get(self.time or ""))
+
+    def _strange(self, row: int, name: str) -> int:
+        return int(self.value(row, STRANGE_RECORDS + name.removeprefix(STRANGE_BEFORE)))
+
+    def _record(self, row: int) -> dict[str, Any]:
+        return {column.name: self.value(row, column.name) for column in self.events.base.required}
 
 
 def in_words(

@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from anomaly_cl.detectors import artifact
 from anomaly_cl.detectors.drift import DriftWatch, TableDrift
+from anomaly_cl.detectors.explained_rows import ExplainedRows
 from anomaly_cl.detectors.policies import known_before, resolve, scored_rows
-from anomaly_cl.detectors.reasons import BANK_ROWS, contributions, reasons, typical_rows
-from anomaly_cl.detectors.row_scorer import RowScorer, check_pretraining
+from anomaly_cl.detectors.row_scorer import check_pretraining
 from anomaly_cl.detectors.scored import REASONS, SCORED, Scores, naming_columns, score_columns, segment_texts
 from anomaly_cl.errors import InputError, ModelError, UsageError
 from anomaly_cl.schema import Schema
@@ -29,38 +29,18 @@ from anomaly_cl.table.read import Batch, open_rows
 FEWEST = {"bank_rows": 100, "fit_rows": 4}
 
 
-class FittedDetector:
+class FittedDetector(ExplainedRows):
     """Fitted attributes that all of it reads: `schema_`, `scorer_`, `calibration_`, `drift_reference_`, `reference_`
     (the normal rows of the bank) and `model_id_`.
     """
 
-    schema_: Schema
-    scorer_: RowScorer
-    calibration_: Calibration
     drift_reference_: DriftReference
-    reference_: pa.Table
     model_id_: str
+    made_with_: Mapping[str, str] | None = None  # versions of libraries; those of this process where it made the model
 
     def score_table(self, table: pa.Table | pa.RecordBatch) -> Scores:
         """Scores of rows that already conform to the schema; a row's scores do not depend on the others."""
         return judged(self.scorer_.score(table), self.calibration_, segment_texts(table, self.schema_))
-
-    def reasons(self, table: pa.Table | pa.RecordBatch) -> list[list[dict[str, Any]]]:
-        """For each conforming row, the columns that made it strange: column, contribution, value, typical."""
-        if not table.num_rows:
-            return []
-        step = -(-self.reference_.num_rows // BANK_ROWS)
-        near = self.reference_.take(np.arange(0, self.reference_.num_rows, step))
-        encoder = self.scorer_.encoder_
-        rows, bank, column_of = encoder.transform(table), encoder.transform(near), encoder.column_of_
-        typical = typical_rows(rows, bank, column_of)
-        falls = contributions(self.scorer_.score_encoded, rows, bank, typical, column_of)
-        return reasons(falls, encoder.learned_names_, table, near, typical)
-
-    def neighbours(self, table: pa.Table | pa.RecordBatch, k: int = 5) -> list[list[dict[str, Any]]]:
-        """For each conforming row, its k nearest normal rows, nearest first, as {column: value}."""
-        nearest = self.scorer_.nearest(self.scorer_.encoder_.transform(table), k)
-        return [self.reference_.take(indices).to_pylist() for indices in nearest]
 
     def scored_frame(self, table: pa.Table, policy: str | Policy | None) -> pd.DataFrame:
         """One line for each conforming row: the columns that name it, and those of a scored file."""
@@ -99,7 +79,9 @@ class FittedDetector:
     def from_model(cls, state: Mapping[str, Any], tables: Mapping[str, pa.Table], folder: str | Path) -> Self:
         """The detector that was saved in this folder; raises ModelError if the state is incomplete."""
         try:
-            return cls.from_state(state, tables)
+            detector = cls.from_state(state, tables)
+            detector.made_with_ = artifact.describe_model(folder)["versions"]
+            return detector
         except (KeyError, TypeError, IndexError, ValueError) as error:
             raise ModelError("a model's state must be complete", f"{folder}: {error!r}", artifact.RETRAIN) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,9 @@ from anomaly_cl.detectors.event_entities import (
     embeddings_frame,
     known_entities,
     peer_frame,
-    similar_frame,
+    similar_frames,
 )
-from anomaly_cl.detectors.event_reasons import EventReasons, with_verdicts
+from anomaly_cl.detectors.event_reasons import STRANGE_BEFORE, EventWords
 from anomaly_cl.detectors.event_table import (
     EVIDENCE,
     RISK,
@@ -28,7 +29,10 @@ from anomaly_cl.detectors.event_table import (
     entity_codes,
     read_past,
 )
+from anomaly_cl.detectors.explained_rows import UNUSUAL
+from anomaly_cl.detectors.explanation import Explanation
 from anomaly_cl.detectors.fitted import FittedDetector, judged, read_rows
+from anomaly_cl.detectors.reasons import BESIDE, Typical, encoded_of
 from anomaly_cl.detectors.scored import Scores, segment_texts
 from anomaly_cl.detectors.verdict_table import VerdictTable
 from anomaly_cl.errors import UsageError
@@ -39,6 +43,8 @@ from anomaly_cl.features.sql_engine import DuckDBEngine, SqlEngine
 from anomaly_cl.features.table_encoder import TableEncoder
 from anomaly_cl.features.window_sums import window_sums_sql
 from anomaly_cl.schema import Role, Schema
+from anomaly_cl.scoring.calibration import Calibration
+from anomaly_cl.scoring.explain import Cells
 from anomaly_cl.scoring.fusion import Surprise
 from anomaly_cl.scoring.noisy_or import Joined
 from anomaly_cl.scoring.recurrence import WINDOW_DAYS, Recurrence, evidence, is_strange
@@ -101,16 +107,13 @@ class FittedEvents(FittedDetector):
                              "use a detector made by confirmed, and event_rows(..., verdicts=...)")
         return joined.probability, joined.shares
 
-    def reasons(self, table: pa.Table | pa.RecordBatch) -> list[list[dict[str, Any]]]:
-        """For each event row what made it strange: its cells, against its entities' past, and what went before."""
-        if not table.num_rows:
-            return []
-        strange = {role: table.column(STRANGE_RECORDS + role).to_numpy() for role in self.recurrence_.roles}
-        words = EventReasons(self.events_, self.deviations_)
-        found = words.complete(super().reasons(table), table, self.recurrence_.shares(self._evidence(table)), strange,
-                               WINDOW_DAYS)
-        joined = self._joined(table, self._one_class(table))
-        return found if joined is None else with_verdicts(found, joined, self.score_table(table).p_tail)
+    def explain(
+        self, rows: Any, history: Any = None, *, verdicts: Any = None, k: int = 5, level: float = UNUSUAL
+    ) -> list[Explanation]:
+        """Why each record is unusual given its past, or that it is not: see `Explanation`. `history` and `verdicts` are
+        those of `score`; k: nearest normal records to show; level: the p-value up to which one is called unusual.
+        """
+        return self.explain_table(self.event_rows(rows, history, verdicts=verdicts), k=k, level=level)
 
     def embed_entities(self, rows: Any, entity: str | None = None) -> pd.DataFrame:
         """What each entity of a role (the first, if none is named) did last, as a line by name: how many records that
@@ -125,7 +128,13 @@ class FittedEvents(FittedDetector):
 
         Columns: entity, distance, records, few (whether it has too few to tell). Raises InputError for another name.
         """
-        return similar_frame(self._entities(read_rows(rows, self.base_schema_), entity)[0], name, k)
+        return self.similar_to_each(read_rows(rows, self.base_schema_), [name], k, entity)[0]
+
+    def similar_to_each(
+        self, rows: pa.Table, names: Sequence[object], k: int = 5, entity: str | None = None
+    ) -> list[pd.DataFrame]:
+        """The same for each of the entities named, among conforming records; these are embedded once."""
+        return similar_frames(self._entities(rows, entity)[0], names, k)
 
     def compare_with_peers(
         self, rows: Any, history: Any = None, *, entity: str | None = None, k: int = 10
@@ -156,6 +165,36 @@ class FittedEvents(FittedDetector):
         """Event rows without the deviations that describe an entity's state, as they grow with its history."""
         slow = [name for name in self.events_.deviations if self.deviations_.novelty_[name] < RENEWED]
         return self.schema_.assign(dict.fromkeys(slow, "ignore"))
+
+    def _beside(self, table: pa.Table | pa.RecordBatch) -> dict[str, np.ndarray]:
+        beside = {STRANGE_BEFORE + role: left.astype(np.float64) for role, left in self._evidence(table).items()}
+        return beside | {RISK + role: risk for role, risk in (self._known_risks(table) or {}).items()}
+
+    def _usual_beside(self, names: list[str]) -> dict[str, float]:
+        untold = {} if self.confirmations_ is None else self.confirmations_.untold_risks()
+        return {name: untold.get(name.removeprefix(RISK), 0.0) for name in names}
+
+    def _score_cells(self, cells: Cells) -> np.ndarray:
+        n_roles, beside = len(self.recurrence_.roles), cells.matrices[BESIDE]
+        score = self.surprise_(self.scorer_.score_encoded(encoded_of(cells)))
+        score = score + self.recurrence_.added(dict(zip(self.recurrence_.roles, beside[:, :n_roles].T, strict=True)))
+        if beside.shape[1] == n_roles or self.confirmations_ is None:
+            return score
+        risks = dict(zip(self.deviations_.plan.entities, beside[:, n_roles:].T, strict=True))
+        return self.confirmations_.join_risks(score, risks).score
+
+    def _words(self, found: Typical) -> EventWords:
+        return EventWords(found, self.events_, self.deviations_,
+                          self._joined(found.rows, self._one_class(found.rows)))
+
+    def _judged_by(self, table: pa.Table | pa.RecordBatch) -> tuple[Calibration, np.ndarray | None]:
+        if self.confirmations_ is not None and self._known_risks(table) is not None:
+            return self.confirmations_.calibration_, None
+        return super()._judged_by(table)
+
+    @property
+    def _told_schema(self) -> Schema:
+        return self.base_schema_
 
     def _every(self, past: Past) -> pa.Table:
         """Event rows of all records looked at, still without what their last days left."""
@@ -199,11 +238,15 @@ class FittedEvents(FittedDetector):
 
     def _joined(self, table: pa.Table | pa.RecordBatch, score: np.ndarray) -> Joined | None:
         """Scores (rows,) joined with what verdicts say of event rows; None without verdicts."""
-        names = [RISK + role for role in self.deviations_.plan.entities]
-        if self.confirmations_ is None or not set(names) <= set(table.schema.names):
+        risks = self._known_risks(table)
+        return None if risks is None or self.confirmations_ is None else self.confirmations_.join_risks(score, risks)
+
+    def _known_risks(self, table: pa.Table | pa.RecordBatch) -> dict[str, np.ndarray] | None:
+        """What verdicts say of event rows {role: (rows,)}; None without verdicts."""
+        roles = self.deviations_.plan.entities
+        if self.confirmations_ is None or not {RISK + role for role in roles} <= set(table.schema.names):
             return None
-        return self.confirmations_.join_risks(
-            score, {name.removeprefix(RISK): table.column(name).to_numpy() for name in names})
+        return {role: table.column(RISK + role).to_numpy() for role in roles}
 
     def _risks(self, past: Past, n_rows: int, verdicts: Any) -> dict[str, np.ndarray]:
         if self.confirmations_ is None:

@@ -25,13 +25,14 @@ class PairTable:
     """Pairs of records by their keys: two Arrow arrays of the key column's type, and whether the two are alike.
 
     `watching` sees every batch of rows before they are sampled, so that a key that no row has can be told from one
-    whose row was not drawn.
+    whose row was not drawn. Errors do not show keys that are `private`.
     """
 
     key: str
     left: pa.Array
     right: pa.Array
     same: np.ndarray
+    private: bool = False
     _met: list[pa.Array] = field(default_factory=list)
 
     @classmethod
@@ -56,7 +57,7 @@ class PairTable:
         if not table.num_rows:
             raise InputError("a table of pairs has at least one", f"{name} has none", "add pairs, or leave it out")
         left, right = (table.column(side).combine_chunks() for side in names[:2])
-        return cls(key, left, right, _are_same(table.column(names[2])))
+        return cls(key, left, right, _are_same(table.column(names[2])), schema[key].private)
 
     def watching(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The batches, noting which of the keys their rows have."""
@@ -94,15 +95,17 @@ class PairTable:
         missing = wanted.filter(pc.invert(pc.is_in(wanted, found)))
         if len(missing):
             raise InputError(f"the keys of pairs are keys of the rows learned from (column {self.key!r})",
-                             f"{len(missing)} are not, for example {some_of(missing)}",
+                             f"{len(missing)} are not, for example {some_of(missing, self.private)}",
                              "correct them, or add the rows to those learned from")
         if (counts > 1).any():
             several = found.filter(pa.array(counts > 1))
-            raise InputError("the keys of pairs name one row each", f"{len(several)} name several: {some_of(several)}",
+            raise InputError("the keys of pairs name one row each", f"{len(several)} name several: "
+                             f"{some_of(several, self.private)}",
                              "leave one row of each, or take those pairs out")
         itself = self.left.filter(pc.equal(self.left, self.right))
         if len(itself):
-            raise InputError("a pair is of two records", f"{len(itself)} name one twice: {some_of(itself)}",
+            raise InputError("a pair is of two records", f"{len(itself)} name one twice: "
+                             f"{some_of(itself, self.private)}",
                              "take them out")
 
 

@@ -1,97 +1,122 @@
-"""Why a row was flagged: how far its score falls when a column takes the value that rows otherwise alike have."""
+"""Reasons of rows in words: what a column has, and what rows otherwise alike have there."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from anomaly_cl.detectors.clauses import change_in_words, clause
+from anomaly_cl.detectors.explanation import Change, Clause
 from anomaly_cl.features.table_encoder import EncodedRows
+from anomaly_cl.scoring.explain import Cells
 
-ALIKE_ROWS = 15  # normal rows most like a row in its other columns; their medoid says what is typical
-BANK_ROWS = 2_000  # normal rows among which they are looked for
-MOST_COLUMNS = 32  # columns tried for a row; wider tables try those that differ most from what is typical
+BANK_ROWS = 2_000  # normal rows among which those alike are looked for
 MOST_REASONS = 5
-CELLS = 4_000_000  # bounds the memory
-SPACE = "rank"  # bounded steps: one huge value does not hide the other columns
+SPACE = "rank"  # rows are compared in bounded steps: one huge value does not hide the other columns
+TAILS, BESIDE = "tails", "beside"  # names of matrices other than those of spaces
 
 
-def typical_rows(rows: EncodedRows, bank: EncodedRows, column_of: np.ndarray) -> np.ndarray:
-    """For each row and column, the bank row (rows, columns) whose value there is typical of rows otherwise alike.
+def cells_of(encoded: EncodedRows, column_of: np.ndarray, beside: np.ndarray) -> Cells:
+    """Encoded rows as cells, with columns beside the encoded ones, float64 (rows, columns)."""
+    n_learned = encoded.tails.shape[1]
+    matrices = {**encoded.spaces, TAILS: encoded.tails, BESIDE: beside}
+    columns = dict.fromkeys(encoded.spaces, column_of)
+    return Cells(matrices, columns | {TAILS: np.arange(n_learned), BESIDE: n_learned + np.arange(beside.shape[1])},
+                 SPACE)
 
-    Otherwise alike are the bank rows nearest in all columns but this one; typical is the medoid of their values: the
-    value that is nearest to all the others.
+
+def encoded_of(cells: Cells) -> EncodedRows:
+    """The encoded rows of cells."""
+    return EncodedRows({name: matrix for name, matrix in cells.matrices.items() if name not in (TAILS, BESIDE)},
+                       cells.matrices[TAILS])
+
+
+@dataclass(frozen=True)
+class Donors:
+    """Rows that cells are taken from: column j of row i from the row of `table` at positions[i, j]."""
+
+    table: pa.Table
+    positions: np.ndarray
+    cells: Cells
+
+    def value(self, row: int, column: int, name: str) -> Any:
+        """The value that a row would take."""
+        return self.table.column(name)[int(self.positions[row, column])].as_py()
+
+
+@dataclass(frozen=True)
+class Typical:
+    """Rows, the names of their columns, what is typical of rows otherwise alike, and the falls of the score (rows,
+    columns) when a column takes that.
     """
-    n_columns = rows.tails.shape[1]
-    found = np.empty((len(rows), n_columns), np.intp)
-    step = max(1, CELLS // (len(bank) * n_columns))
-    blocks = [np.flatnonzero(column_of == column) for column in range(n_columns)]
-    there = bank.spaces[SPACE].astype(np.float64)
-    for start in range(0, len(rows), step):
-        here = rows.spaces[SPACE][start:start + step].astype(np.float64)
-        apart = [_squared(here[:, block], there[:, block]) for block in blocks]
-        total = np.sum(np.stack(apart), axis=0)
-        for column, block in enumerate(blocks):
-            alike = np.argsort(total - apart[column], axis=1, kind="stable")[:, :ALIKE_ROWS]
-            values = there[:, block][alike]
-            spread = np.square(values[:, :, None] - values[:, None]).sum(axis=3).sum(axis=2)
-            medoid = spread.argmin(axis=1)[:, None]
-            found[start:start + step, column] = np.take_along_axis(alike, medoid, 1)[:, 0]
-    return found
+
+    rows: pa.Table | pa.RecordBatch
+    names: list[str]
+    cells: Cells
+    bank: Cells
+    donors: Donors
+    falls: np.ndarray
 
 
-def _squared(here: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Squared distances (rows, bank rows), summed output by output: the same numbers for any number of rows."""
-    total = np.zeros((len(here), len(there)))
-    for x, y in zip(here.T, there.T, strict=True):
-        total += np.square(x[:, None] - y)
-    return total
+class RowWords:
+    """Cells of rows, and what they would usually be, in words."""
 
+    def __init__(self, found: Typical):
+        self.found = found
 
-def contributions(
-    score: Callable[[EncodedRows], np.ndarray], rows: EncodedRows, bank: EncodedRows, typical: np.ndarray,
-    column_of: np.ndarray,
-) -> np.ndarray:
-    """Fall of the score (rows, columns), in nats, when a column takes the value of its typical bank row."""
-    before, (n_rows, n_columns) = score(rows), typical.shape
-    falls, differs = np.zeros((n_rows, n_columns)), np.zeros((n_rows, n_columns))
-    for output, column in enumerate(column_of.tolist()):
-        there = bank.spaces[SPACE][typical[:, column], output]
-        differs[:, column] += np.abs(rows.spaces[SPACE][:, output] - there)
-    tried = np.zeros(falls.shape, bool)
-    np.put_along_axis(tried, np.argsort(-differs, axis=1, kind="stable")[:, :MOST_COLUMNS], True, axis=1)
-    for column in range(n_columns):
-        which = np.flatnonzero(tried[:, column] & (differs[:, column] > 0))
-        if len(which):
-            changed = _replace(rows.take(which), bank.take(typical[which, column]), column, column_of == column)
-            falls[which, column] = before[which] - score(changed)
-    return falls
+    def strongest(self, row: int) -> list[int]:
+        """Columns with a positive contribution that can be told, strongest first."""
+        fall = self.found.falls[row]
+        return [int(j) for j in np.argsort(-fall, kind="stable") if fall[j] > 0 and self.can_tell(row, int(j))]
 
+    def can_tell(self, row: int, column: int) -> bool:
+        """Whether there is anything to be told of a column."""
+        return True
 
-def _replace(rows: EncodedRows, other: EncodedRows, column: int, outputs: np.ndarray) -> EncodedRows:
-    spaces = {name: np.where(outputs, other.spaces[name], matrix) for name, matrix in rows.spaces.items()}
-    tails = rows.tails.copy()
-    tails[:, column] = other.tails[:, column]
-    return EncodedRows(spaces, tails)
+    def reasons(self, row: int, most: int | None = None) -> list[dict[str, Any]]:
+        """Columns with a positive contribution, strongest first: column, contribution, value and typical value."""
+        reasons = []
+        for column in self.strongest(row)[:most]:
+            value, typical = self.told(row, column)
+            reasons.append({"column": self.found.names[column], "contribution": float(self.found.falls[row, column]),
+                            "value": value, "typical": typical})
+        return reasons
 
+    def told(self, row: int, column: int) -> tuple[str | None, str | None]:
+        """A value and the typical one."""
+        name = self.found.names[column]
+        return shown(self.value(row, name)), usual(self.found.donors.value(row, column, name))
 
-def reasons(
-    falls: np.ndarray, names: Sequence[str], table: pa.RecordBatch | pa.Table, bank: pa.Table, typical: np.ndarray
-) -> list[list[dict[str, Any]]]:
-    """For each row its columns with a positive contribution, strongest first, at most five."""
-    found = []
-    for row, fall in enumerate(falls):
-        strongest = [int(j) for j in np.argsort(-fall, kind="stable")[:MOST_REASONS] if fall[j] > 0]
-        found.append([
-            {"column": names[j], "contribution": float(fall[j]), "value": shown(table.column(names[j])[row].as_py()),
-             "typical": usual(bank.column(names[j])[int(typical[row, j])].as_py())}
-            for j in strongest
-        ])
-    return found
+    def clause(self, row: int, column: int) -> str:
+        """A cell and what is typical, as a clause of a sentence."""
+        name = self.found.names[column]
+        return clause(name, self.value(row, name), self.found.donors.value(row, column, name))
+
+    def subject(self, column: int) -> object:
+        """What a column is about: of those about the same, a sentence tells the strongest."""
+        return self.found.names[column]
+
+    def clauses(self, row: int, most: int) -> list[tuple[float, Clause]]:
+        """The strongest contributions to a row, each with its clause, one a subject."""
+        chosen: dict[object, int] = {}
+        for column in self.strongest(row):
+            chosen.setdefault(self.subject(column), column)
+        return [(float(self.found.falls[row, column]), Clause(self.found.names[column], self.clause(row, column)))
+                for column in list(chosen.values())[:most]]
+
+    def change(self, row: int, column: int, donors: Donors) -> Change:
+        """What taking a cell of other rows changes."""
+        name = self.found.names[column]
+        value, to = self.value(row, name), donors.value(row, column, name)
+        return Change(name, value, to, change_in_words(name, value, to))
+
+    def value(self, row: int, name: str) -> Any:
+        return self.found.rows.column(name)[row].as_py()
 
 
 def usual(value: Any) -> str | None:

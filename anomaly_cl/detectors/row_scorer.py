@@ -35,6 +35,7 @@ from anomaly_cl.scoring.distances import DistanceHead
 from anomaly_cl.table.split import Roles
 
 INPUT_SPACE = "robust"  # what the encoder reads, and where neighbours are looked for
+STANDARD_SPACE = "standard"
 NO_PRETRAINING = "none"
 
 
@@ -63,7 +64,7 @@ class Recipe:
             # what the pretraining left is measured as always, the columns themselves by their weights
             heads = {name: head for name, head in heads.items() if head.space not in (*SPACES, TAILS)}
             heads |= weighted_heads(encoder.column_of_, weights)
-        extra = {name: SpaceHead("standard", head) for name, head in self.extra_heads.items()}
+        extra = {name: SpaceHead(STANDARD_SPACE, head) for name, head in self.extra_heads.items()}
         if twice := sorted(set(heads) & set(extra)):
             raise UsageError(f"extra heads need names other than {sorted(heads)}", f"found {twice}", "rename them")
         return heads | extra
@@ -146,6 +147,11 @@ class RowScorer:
             spaces[MATCHING] = embed(self.matching_, spaces[EMBEDDING])
             spaces |= dict(zip(TOWERS, np.split(spaces[EMBEDDING], [self.matching_.n_a], axis=1), strict=True))
         return spaces
+
+    def measured_in(self, encoded: EncodedRows) -> np.ndarray:
+        """Rows (rows, width) where the heads measure first: their embeddings; without pretraining, the standard space.
+        """
+        return encoded.spaces[STANDARD_SPACE] if self.network_ is None else self.embed(encoded)
 
     def nearest(self, encoded: EncodedRows, k: int) -> np.ndarray:
         """Positions (rows, k) in the bank of the nearest normal rows, nearest first."""

@@ -7,13 +7,15 @@ from collections.abc import Callable
 import pyarrow as pa
 
 from anomaly_cl.errors import InputError
-from anomaly_cl.table.conform import Rejected
+from anomaly_cl.table.conform import PRIVATE, Rejected
 
 EXAMPLES = 5  # that an error shows
 
 
-def some_of(values: pa.Array) -> str:
-    """The first few values, as text."""
+def some_of(values: pa.Array, private: bool = False) -> str:
+    """The first few values, as text; of a private column none."""
+    if private:
+        return PRIVATE
     return str(values[:EXAMPLES].to_pylist())[1:-1] + (" ..." if len(values) > EXAMPLES else "")
 
 

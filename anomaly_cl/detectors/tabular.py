@@ -16,6 +16,8 @@ from sklearn.base import BaseEstimator, clone
 
 from anomaly_cl.detectors import artifact, probing
 from anomaly_cl.detectors.calibrating import Fitted, calibrate, fit_and_calibrate, resolve_plan
+from anomaly_cl.detectors.explained_rows import UNUSUAL
+from anomaly_cl.detectors.explanation import Explanation
 from anomaly_cl.detectors.fitted import FittedDetector, check_settings, read_rows, refuse
 from anomaly_cl.detectors.groups import describe_groups
 from anomaly_cl.detectors.pair_table import PairTable
@@ -169,6 +171,12 @@ class TabularDetector(FittedDetector, BaseEstimator):
         """
         frame = self.scored_frame(self._read(rows), policy)
         return frame.set_index(rows.index) if isinstance(rows, pd.DataFrame) else frame
+
+    def explain(self, rows: Any, *, k: int = 5, level: float = UNUSUAL) -> list[Explanation]:
+        """Why each row is unusual, or that it is not: see `Explanation`. k: nearest normal rows to show; level: the
+        p-value up to which a row is called unusual.
+        """
+        return self.explain_table(self._read(rows), k=k, level=level)
 
     def decision_function(self, rows: Any) -> np.ndarray:
         """Fused surprise (rows,) float64 in nats, higher = stranger."""

@@ -27,12 +27,14 @@ class VerdictTable:
     """The latest verdict of each key that has one.
 
     keys: Arrow array (n,) of the key column's type, each once. is_fraud: bool (n,). decided_at: int64 (n,),
-    microseconds since 1970 on the clock that the table is written in, which should be that of the records.
+    microseconds since 1970 on the clock that the table is written in, which should be that of the records. Errors do
+    not show keys that are `private`.
     """
 
     keys: pa.Array
     is_fraud: np.ndarray
     decided_at: np.ndarray
+    private: bool = False
 
     @classmethod
     def read(cls, source: Any, schema: Schema) -> Self:
@@ -64,7 +66,8 @@ class VerdictTable:
         if isinstance(parts[0], DelimitedFile) and pa.types.is_string(keys.type):
             keys = from_cells(keys)
         fraud, decided = _are_frauds(verdicts)
-        return cls(*_latest(keys, fraud, decided, np.asarray(times.cast(pa.int64()))))
+        private = schema[key].private
+        return cls(*_latest(keys, fraud, decided, np.asarray(times.cast(pa.int64())), private), private)
 
     def labelled(self, rows: RowStream) -> tuple[pa.Table, np.ndarray]:
         """Those of the rows that have a verdict, and their labels, 1 = fraud and 0 = legitimate; what `refine` takes.
@@ -97,12 +100,13 @@ class VerdictTable:
         found = place[place >= 0]
         if len(self.keys) and not len(found):
             raise InputError("verdicts name records by their key",
-                             f"none of {len(self.keys)} is the key of a record, for example {some_of(self.keys)}",
+                             f"none of {len(self.keys)} is the key of a record, for example "
+                             f"{some_of(self.keys, self.private)}",
                              "give the records too, or correct the keys")
         several = np.flatnonzero(np.bincount(found, minlength=len(self.keys)) > 1)
         if len(several):
             raise InputError("the keys of verdicts name one record each",
-                             f"{len(several)} name several: {some_of(self.keys.take(pa.array(several)))}",
+                             f"{len(several)} name several: {some_of(self.keys.take(pa.array(several)), self.private)}",
                              "leave one record of each, or take those verdicts out")
         return place
 
@@ -118,8 +122,8 @@ def _are_frauds(verdicts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     return fraud, ~unsure
 
 
-def _latest(keys: pa.Array, fraud: np.ndarray, decided: np.ndarray,
-            times: np.ndarray) -> tuple[pa.Array, np.ndarray, np.ndarray]:
+def _latest(keys: pa.Array, fraud: np.ndarray, decided: np.ndarray, times: np.ndarray,
+            private: bool) -> tuple[pa.Array, np.ndarray, np.ndarray]:
     """Of each key the verdict of its latest time, without those that decide nothing, in the order of the table."""
     codes = np.asarray(keys.dictionary_encode().indices)
     latest = np.full(codes.max(initial=-1) + 1, np.iinfo(np.int64).min)
@@ -130,7 +134,8 @@ def _latest(keys: pa.Array, fraud: np.ndarray, decided: np.ndarray,
     torn = np.unique(codes[newest][meaning[newest] != meaning[first][codes[newest]]])
     if len(torn):
         raise InputError("a key has one verdict at a time",
-                         f"{len(torn)} have different ones at once: {some_of(keys.take(pa.array(first[torn])))}",
+                         f"{len(torn)} have different ones at once: "
+                         f"{some_of(keys.take(pa.array(first[torn])), private)}",
                          "leave one of each")
     kept = np.sort(first[decided[first]])
     return keys.take(pa.array(kept)), fraud[kept], times[kept]

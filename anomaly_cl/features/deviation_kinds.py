@@ -332,6 +332,14 @@ def amount_windows(plan: HistoryPlan) -> tuple[str, ...]:
     return PAST, last_rows(plan.rows).name
 
 
+def amount_deviating(
+    to: float, value: float, deviation: float, expected: float, settings: Mapping[str, Any]
+) -> float:
+    """The amount that would deviate by `to` where a value deviates by `deviation`, not 0, from the expected one."""
+    now, usual = _transformed(np.array([value, expected]), settings)
+    return float(_back(np.array([usual + (now - usual) * to / deviation]), settings)[0])
+
+
 def _transformed(values: np.ndarray, settings: Mapping[str, Any]) -> np.ndarray:
     """Amounts as they are, or as sign(x) log(1 + |x| / unit)."""
     if settings["transform"] == "plain":

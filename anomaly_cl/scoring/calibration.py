@@ -140,6 +140,11 @@ class Calibration:
         """p-values (rows,) that go on falling beyond the largest calibration score; p_tail <= p_value everywhere."""
         return self._by_part(scores, segments, CalibrationSample.p_tail)
 
+    def threshold(self, level: float, segments: ArrayLike | None = None, n_rows: int = 1) -> np.ndarray:
+        """Smallest score (rows,) whose p-value is at most the level, or just above all calibration scores."""
+        names = self._names(segments, n_rows if segments is None else np.size(np.asarray(segments, dtype=object)))
+        return np.array([self._sample(name).threshold(level) for name in names])
+
     def risk(self, scores: ArrayLike, segments: ArrayLike | None = None) -> np.ndarray:
         """-10 log10(p_tail), 0..100, of scores (rows,)."""
         return risk(self.p_tail(scores, segments))

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from anomaly_cl.scoring.averaged_tail import average_tails
+from anomaly_cl.scoring.policy import SLACK
 from anomaly_cl.scoring.tail_beyond import TailBeyond
 from anomaly_cl.scoring.tails import fit_pareto, goodness_of_fit
 
@@ -39,6 +40,11 @@ class CalibrationSample:
         """(1 + #{calibration >= score}) / (1 + n), (rows,)."""
         at_least = len(self) - np.searchsorted(self.ordered, scores, side="left")
         return (1 + at_least) / (1 + len(self))
+
+    def threshold(self, level: float) -> float:
+        """The smallest score whose p-value is at most the level, or just above all scores if none is."""
+        most_above = min(max(int(np.floor(level * SLACK * (len(self) + 1))) - 1, 0), len(self) - 1)
+        return float(np.nextafter(self.ordered[len(self) - most_above - 1], np.inf))
 
     def p_tail(self, scores: np.ndarray) -> np.ndarray:
         """The p-value, and beyond the largest calibration score what the tail says, if that is less; (rows,)."""

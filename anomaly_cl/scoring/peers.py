@@ -35,12 +35,20 @@ def similar_entities(embeddings: ArrayLike, counts: np.ndarray, entity: int, k: 
     `counts` (entities,) are the records behind each embedding. Fewer than k if there are fewer others. Raises
     UsageError for an entity that is not among them, or k below 1.
     """
+    return similar_to_each(embeddings, counts, np.array([entity]), k)[0]
+
+
+def similar_to_each(
+    embeddings: ArrayLike, counts: np.ndarray, of: np.ndarray, k: int
+) -> list[SimilarEntities]:
+    """The same for each of the entities at positions `of` (n,)."""
     E = _embeddings(embeddings, counts)
-    if not 0 <= entity < len(E):
-        raise UsageError(f"the entity is at one of the positions 0 to {len(E) - 1}", f"it is {entity}", "correct it")
-    distances, positions = _nearest_others(E, np.array([entity]), np.arange(len(E)), k)
-    held = positions[0] != NONE
-    return SimilarEntities(positions[0, held], distances[0, held], counts[positions[0, held]] < FEWEST_RECORDS)
+    if outside := [int(entity) for entity in of if not 0 <= entity < len(E)]:
+        raise UsageError(f"the entity is at one of the positions 0 to {len(E) - 1}", f"it is {outside[0]}",
+                         "correct it")
+    distances, positions = _nearest_others(E, of, np.arange(len(E)), k)
+    return [SimilarEntities(near[near != NONE], apart[near != NONE], counts[near[near != NONE]] < FEWEST_RECORDS)
+            for near, apart in zip(positions, distances, strict=True)]
 
 
 def peers(embeddings: ArrayLike, counts: np.ndarray, m: int) -> np.ndarray:

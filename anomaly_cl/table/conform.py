@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,7 @@ from anomaly_cl.table.casting import cast_each, is_text, mask_of, plain
 from anomaly_cl.table.cells import arrow_type, cast_cells
 
 RAW_LENGTH = 500  # characters of a raw value that a rejected row keeps
+PRIVATE = "(private)"  # in place of values that not everybody may see
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,13 @@ def raw_text(value: object) -> str:
         value = value.decode("utf-8", "backslashreplace")
     text = "" if value is None else str(value)
     return text if len(text) <= RAW_LENGTH else text[:RAW_LENGTH] + "..."
+
+
+def without_private(rejected: list[Rejected], schema: Schema) -> list[Rejected]:
+    """The same without values of private columns; a row that could not be split may hold some."""
+    private = {column.name for column in schema.columns if column.private}
+    return [replace(row, raw_value=PRIVATE) if row.column in private or (private and row.column is None) else row
+            for row in rejected]
 
 
 def _read(source: pa.Array, column: Column) -> tuple[pa.Array, np.ndarray]:

@@ -59,7 +59,7 @@ class DelimitedFile:
                     yield Raw(pa.RecordBatch.from_arrays(columns, names=list(self.names)), numbers, before)
                     last = rows.column(-1)[-1].as_py()
             if last and "\n" in last and not broken and not stream.tail.rstrip(b"\r\n").endswith(b'"'):
-                raise _open_quote(self.file, position - 1, last)
+                raise _open_quote(self.file, position - 1)
         yield Raw(no_rows(self.columns), np.empty(0, dtype=np.int64), list(broken))
 
     def _blocks(self, stream: Utf8Stream, broken: deque[Rejected]) -> Iterator[pa.RecordBatch]:
@@ -69,7 +69,7 @@ class DelimitedFile:
         def keep(row: pa.csv.InvalidRow) -> str:
             number, text = row.number - 2, raw_text(original_bytes(row.text))
             if "\n" in row.text and row.text.count('"') % 2:
-                swallowed.append(_open_quote(self.file, number, text))
+                swallowed.append(_open_quote(self.file, number))
             rule = f"{row.actual_columns} fields where {row.expected_columns} are expected"
             broken.append(Rejected(number, None, rule, text, self.file))
             return "skip"
@@ -168,6 +168,7 @@ def _numbered(position: int, count: int, broken: deque[Rejected]) -> tuple[np.nd
     return np.delete(np.arange(position, position + count + len(taken)), holes), taken
 
 
-def _open_quote(file: str, number: int, text: str) -> InputError:
-    return InputError(f"every quote in {file} must be closed", f"row {number} opens one that is not: {text[:80]!r}",
+def _open_quote(file: str, number: int) -> InputError:
+    # without its text: which columns are private is not known here
+    return InputError(f"every quote in {file} must be closed", f"row {number} opens one that is not",
                       "close the quote, or double it if it belongs to the value")

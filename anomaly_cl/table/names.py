@@ -24,6 +24,9 @@ _CATEGORIES = _set("""type kind category class status state country currency reg
     sex reason mode method zone segment language error response mcc postal zip""")
 _MEASURES = _set("""age n nb count num number amount sum total days hours per avg mean average price balance rating
     size score time since ratio rate duration limit value income cost""")
+_AMOUNTS = _set("amount amt price cost fee payment paid spend spent total sum turnover")
+_NO_AMOUNTS = _set("""n nb count num number avg average mean median max min limit rate ratio share percent score std
+    spread rank index days hours per id ids code type kind category status method mode currency date time""")
 _IDS = _set("id ids uid guid uuid")
 _CODES = _set("code no nr num number nbr key ref reference")
 _GLUED = re.compile(rf"({'|'.join(_RECORDS | _ENTITIES)})(id|no|nr|num|number|code|key)")
@@ -126,3 +129,13 @@ def tells_of_label(name: str) -> bool:
     """Whether a column of a few values and this name tells the label: TX_FRAUD_SCENARIO, label, class."""
     parts = words(name)
     return bool(_LABELS & set(parts)) or parts in (["class"], ["target"])
+
+
+def is_amount(name: str) -> bool:
+    """Whether a number of this name is what is at stake in the record, not a count, mean or limit of such.
+
+    >>> [is_amount(name) for name in ("TX_AMOUNT", "amt", "totalPrice", "amount_mean_7d", "num_payments", "age")]
+    [True, True, True, False, False, False]
+    """
+    parts = set(words(name))
+    return bool(_AMOUNTS & parts) and not _NO_AMOUNTS & parts

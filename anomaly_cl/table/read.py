@@ -14,7 +14,7 @@ import pyarrow as pa
 from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.schema import Role, Schema
 from anomaly_cl.table.casting import cast_each, plain
-from anomaly_cl.table.conform import Rejected, conform, require_columns
+from anomaly_cl.table.conform import Rejected, conform, require_columns, without_private
 from anomaly_cl.table.filter import RowFilter
 from anomaly_cl.table.infer import infer_schema
 from anomaly_cl.table.raw import Part, Raw, no_rows
@@ -72,7 +72,7 @@ class RowStream:
             for file, raw in raws:
                 rows, numbers, rejected = conform(raw.rows, self.schema, raw.numbers, file=file)
                 rows = _align(rows, self.arrow_schema)
-                rejected = sorted(raw.broken + rejected, key=lambda row: row.row_number)
+                rejected = sorted(without_private(raw.broken + rejected, self.schema), key=lambda row: row.row_number)
                 accepted = rows.num_rows
                 if self._keep and accepted:
                     keeps = self._keep.keeps(rows)

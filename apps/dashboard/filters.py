@@ -153,7 +153,7 @@ def _case_conditions(filters: Filters, actor: Actor) -> list[ColumnElement[bool]
     if filters.assignee:
         met.append(_assigned(filters.assignee, actor))
     if filters.run:
-        met.append(_unsought(Case.id).in_(select(Alert.case_id).where(_of_run(filters.run))))
+        met.append(_unsought(Case.id).in_(select(Alert.case_id).where(of_run(filters.run))))
     if text := filters.text.strip():
         met.append(_unsought(Case.id).in_(select(Alert.case_id).where(_named(text, actor))))
     return met
@@ -164,13 +164,13 @@ def _alert_conditions(filters: Filters, actor: Actor) -> list[ColumnElement[bool
     if filters.assignee:
         met.append(_unsought(Alert.case_id).in_(select(Case.id).where(_assigned(filters.assignee, actor))))
     if filters.run:
-        met.append(_of_run(filters.run))
+        met.append(of_run(filters.run))
     if text := filters.text.strip():
         met.append(_named(text, actor))
     return met
 
 
-def _of_run(run_id: str) -> ColumnElement[bool]:
+def of_run(run_id: str) -> ColumnElement[bool]:
     return func.coalesce(Alert.run_id, "") == run_id  # see _unsought
 
 
