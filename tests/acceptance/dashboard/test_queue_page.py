@@ -32,8 +32,13 @@ def press(app: AppTest, label: str) -> AppTest:
     return app
 
 
+def search(app: AppTest) -> Any:
+    return next(field for field in app.text_input if field.label == "Search key or entity")
+
+
 def told(app: AppTest) -> str:
-    return "".join(element.value for kind in (app.toast, app.error, app.warning) for element in kind)
+    """What the page said, without the signs that keep Markdown from reading it."""
+    return "".join(element.value for kind in (app.toast, app.error, app.warning) for element in kind).replace("\\", "")
 
 
 def test_open_cases_are_listed_riskiest_first(open_page: Open, believable: AlertStore) -> None:
@@ -55,14 +60,14 @@ def test_alerts_are_listed_by_the_filters_of_the_address(open_page: Open, believ
     assert table["Risk"].min() >= 25
     assert table["When"].is_monotonic_decreasing
     assert table["When"].min() >= "2018-08-09"
-    assert (app.text_input[0].value, app.number_input[0].value) == ("T-", 25.0)
+    assert (search(app).value, app.number_input[0].value) == ("T-", 25.0)
 
 
 def test_filters_are_written_to_the_address_and_return_to_page_one(open_page: Open, believable: AlertStore) -> None:
     app = open_page(believable, QUEUE, page="3")
-    app.text_input[0].set_value("C-4").run()
+    search(app).set_value("C-4").run()
     assert app.query_params == {"text": "C-4"}
-    app.text_input[0].set_value("").run()
+    search(app).set_value("").run()
     assert app.query_params == {}
 
 
@@ -119,7 +124,7 @@ def test_nothing_is_decided_if_a_ticked_row_changed_and_the_page_tells_which(
     next(field for field in app.text_input if field.label == "Note").set_value("typed")
     app = press(app, "Legitimate")
     assert "Nothing was written" in told(app)
-    assert "assigned to a\\.okafor, by a\\.okafor" in told(app)
+    assert "assigned to a.okafor, by a.okafor" in told(app)
     assert next(field for field in app.text_input if field.label == "Note").value == "typed"
     assert next(button for button in app.button if button.label == "Legitimate").disabled
     ids = {line.id if view == "alerts" else line.riskiest.id for line in lines}  # type: ignore[union-attr]
