@@ -45,11 +45,14 @@ READABLE = {
         THEN replace({held}::text, '\u0000', '\ufffd')::json ELSE {held} END""",
 }
 HOLDS = "EXISTS (SELECT 1 FROM ({cells}) AS cells WHERE cells.name = :name AND cells.told = :told)"
+ACTIVE = """WITH active AS MATERIALIZED (
+    SELECT id, column_name, value FROM suppressions WHERE lifts IS NULL AND until > :now
+    AND NOT EXISTS (SELECT 1 FROM suppressions AS lifting WHERE lifting.lifts = suppressions.id))"""
+# The names are looked at first: few columns have a suppression, and the text of the others need not be made.
 FIRST_MATCH = """
-    SELECT min(suppressions.id) AS id FROM ({cells}) AS cells JOIN suppressions
-    ON suppressions.column_name = cells.name AND suppressions.value = cells.told
-    WHERE suppressions.lifts IS NULL AND suppressions.until > :now
-    AND NOT EXISTS (SELECT 1 FROM suppressions AS lifting WHERE lifting.lifts = suppressions.id)"""
+    SELECT min(active.id) AS id FROM ({cells}) AS cells
+    JOIN active ON active.column_name = cells.name AND active.value = cells.told
+    WHERE cells.name IN (SELECT column_name FROM active)"""
 
 
 def active(now: datetime) -> ColumnElement[bool]:
@@ -109,8 +112,9 @@ def suppress_arriving(connection: Connection, arriving: Table, now: datetime) ->
 def _hide(connection: Connection, table: str, which: str, now: datetime, **parameters: Any) -> None:
     """Put alerts of a table under the first active suppression that is about them, or under none."""
     matches = " UNION ALL ".join(_over(table, FIRST_MATCH, connection))
-    told = text(f"UPDATE {table} SET suppression_id = (SELECT min(id) FROM ({matches}) AS matches) WHERE {which}")
-    connection.execute(told.bindparams(bindparam("now", type_=MOMENT)), {"now": now, **parameters})
+    hiding = text(f"{ACTIVE} UPDATE {table} SET suppression_id = (SELECT min(id) FROM ({matches}) AS matches) "
+                  f"WHERE {which}")
+    connection.execute(hiding.bindparams(bindparam("now", type_=MOMENT)), {"now": now, **parameters})
 
 
 def _over(table: str, query: str, connection: Connection) -> list[str]:

@@ -57,7 +57,8 @@ def folder(tmp_path_factory) -> Path:
 
 def test_every_command_explains_itself_with_an_example():
     listed = run("--help").stdout
-    for name in ("fit", "score", "evaluate", "inspect", "schema", "simulate", "dashboard", "demo"):
+    for name in ("fit", "score", "evaluate", "inspect", "schema", "simulate", "dashboard", "demo", "refine", "confirm",
+                 "verdicts"):
         assert name in listed
         assert "Example" in run(name, "--help").stdout
 

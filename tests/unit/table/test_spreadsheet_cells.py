@@ -7,7 +7,7 @@ import io
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomaly_cl.table.spreadsheet import as_cell, csv_of, from_cell, from_cells
@@ -29,6 +29,7 @@ def test_other_text_and_numbers_stay_as_they_are(value):
     assert as_cell(value) is value
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(LIKE_FORMULAS, st.text(max_size=5)), min_size=1))
 def test_what_is_read_back_is_what_was_written(texts):
     cells = [as_cell(text) for text in texts]
