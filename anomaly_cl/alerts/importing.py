@@ -100,7 +100,7 @@ class ArrivingRun:
 def _values(row: Base, table: Table) -> dict[str, Any]:
     """Column values as plain Python: a NumPy integer would be stored as bytes."""
     values = {name: getattr(row, name) for name in table.columns.keys()}  # noqa: SIM118
-    if table is TABLES["runs"] and values["private"] is None:  # left out; JSON's null would be neither a list nor missing
+    if table is TABLES["runs"] and values["private"] is None:  # left out; JSON's null would be no list
         values["private"] = []
     if table is ALERTS and (values["entity"] is None or values["entity_column"] is None):
         values |= {"entity": None, "entity_column": None}

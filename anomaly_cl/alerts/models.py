@@ -54,7 +54,7 @@ def utc_now() -> datetime:
 
 # what the queue filters by, sorts by and counts, so that one index serves each order
 QUEUE_COLUMNS = ("risk", "occurred_at", "amount", "verdict", "suppression_id", "run_id", "case_id", "name")
-RUN_COLUMNS = ("run_id", "score", "row_number", "p_value", "p_tail", "verdict", "occurred_at", "case_id")
+RUN_COLUMNS = ("run_id", "score", "row_number", "p_value", "p_tail", "verdict", "occurred_at", "case_id", "segment")
 CASE_QUEUE_COLUMNS = ("risk", "amount", "opened_at", "last_at", "state", "verdict", "assignee", "alerts_shown",
                       "alerts_open", "entity")
 NOT_CLOSED = "state <> 'closed'"

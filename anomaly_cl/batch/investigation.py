@@ -142,8 +142,8 @@ class Investigation:
     def _explained(
         self, part: Candidates, chosen: np.ndarray, level: float, told: dict[str, Any]
     ) -> dict[int, dict[str, Any]]:
-        """Explanations of chosen rows, by position; of series none, whose reasons are their channels."""
-        if isinstance(self.detector, SeriesDetector) or not len(chosen):
+        """Explanations of chosen rows, by position."""
+        if not len(chosen):
             return {}
         started = time.perf_counter()
         found = self.detector.explain_table(part.rows.take(pa.array(chosen)), level=level)

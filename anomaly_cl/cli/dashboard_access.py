@@ -17,7 +17,7 @@ LOOPBACK = (ADDRESS, "localhost", "::1")
 CALLBACK = "/oauth2callback"
 SHORTEST_SECRET = 32  # characters of the key that signs the login cookie
 PROVIDER = ("client_id", "client_secret", "server_metadata_url")
-EXAMPLE = "see \"Login\" in the README"
+EXAMPLE = "see docs/dashboard-access.md"
 
 
 class LocalRole(StrEnum):
@@ -77,8 +77,9 @@ class Access:
         if self.roles is None:
             raise UsageError("login needs to know who may come in", "there is no --roles",
                              "give a roles file that names people by their e-mail address")
-        if importlib.util.find_spec("authlib") is None:
-            raise UsageError("login needs Authlib", "it is not installed", "install anomaly_cl[login]")
+        if missing := [name for name in ("authlib", "httpx") if importlib.util.find_spec(name) is None]:
+            raise UsageError("login needs Authlib and httpx", f"not installed: {', '.join(missing)}",
+                             "install anomaly_cl[login]")
         section = _auth_section(self.secrets)
         public = urlsplit(str(section.get("redirect_uri", "")))
         if public.scheme not in ("http", "https") or not public.hostname or not public.path.endswith(CALLBACK):

@@ -39,7 +39,7 @@ def score(
         help="For --store: column of what is at stake in a record.")] = None,
     explain: Annotated[int | None, typer.Option(
         metavar="N", min=0, show_default="1000",
-        help="For --store: how many alerts, the riskiest, are explained in full.")] = None,
+        help="For --store: how many alerts, the riskiest, are explained in full; see explain.")] = None,
     plane: Annotated[str | None, typer.Option(
         "--map", metavar="pca|umap", show_default="pca",
         help="For --store: how alerts are drawn among normal rows; umap takes longer, and needs the extra umap.",

@@ -120,10 +120,16 @@ def worth_telling(clauses: Sequence[tuple[float, Clause]], unusual: bool) -> tup
     return tuple(kept[:MOST_CLAUSES if unusual else 1])
 
 
-def sentence(clauses: Sequence[Clause], unusual: bool, p_value: float) -> str:
-    """The clauses together; of a row that is not unusual, what is least usual."""
+def sentence(clauses: Sequence[Clause], unusual: bool, p_value: float, records: str = "records") -> str:
+    """The clauses together; of a row that is not unusual, what is least usual. Rows are called `records`.
+
+    >>> sentence([Clause("amount", "amount 9"), Clause("country", "country BY")], True, 0.001)
+    'amount 9; country BY'
+    >>> sentence([Clause("amount", "amount 9")], False, 0.4)
+    'Not unusual: of 1,000 normal records 400 look at least as odd; least usual is amount 9'
+    """
     kept = [clause.text for clause in clauses]
     if unusual:
-        return "; ".join(kept) if kept else "no single column makes this record unusual, their combination does"
-    often = f"of 1,000 normal records {1_000 * p_value:,.0f} look at least as odd"
+        return "; ".join(kept) if kept else "no column by itself is unusual, their combination is"
+    often = f"of 1,000 normal {records} {1_000 * p_value:,.0f} look at least as odd"
     return f"Not unusual: {often}" + (f"; least usual is {kept[0]}" if kept else "")

@@ -37,7 +37,7 @@ def clause_of(
     if deviation.kind == "hour":
         return f"at {value}, where records of {whose} are {typical}"
     if deviation.kind == "activity":
-        return f"{value} records of {whose} in {deviation.days} d, where {typical} are usual"
+        return f"{_counted(value)} of {whose} in {deviation.days} d, where {typical} are usual"
     what = f"no {noun(about)}" if is_missing(record[about]) else f"{noun(about)} {told(record[about])}"
     earlier = round(expected or 0)
     if not earlier:
@@ -59,5 +59,9 @@ def change_of(
     if deviation.kind == "hour":
         return f"a time {usual} rather than {value}"
     if deviation.kind == "activity":
-        return f"{to} records of {whose} in {deviation.days} d rather than {value}"
+        return f"{_counted(to)} of {whose} in {deviation.days} d rather than {value}"
     return f"a {noun(about)} that {whose} often had before rather than {told(record[about])}"
+
+
+def _counted(number: str | None) -> str:
+    return f"{number} record{'' if number == '1' else 's'}"

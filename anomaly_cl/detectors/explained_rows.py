@@ -61,7 +61,7 @@ class ExplainedRows:
         # another segment would be judged by other records
         may_change = np.array([segments is None or name != self.schema_.only(Role.SEGMENT) for name in found.names])
         return explanations(found, self._words(found), judgement, [self._nearest(found, nearest[:, 0])], may_change,
-                            [self._neighbours_of(table, row, each[:k]) for row, each in enumerate(nearest)])
+                            self._neighbours_of(table, nearest[:, :k]))
 
     def _typical(self, table: pa.Table | pa.RecordBatch) -> Typical:
         """What is typical of rows otherwise alike, and the falls of the score when columns take it."""
@@ -111,11 +111,11 @@ class ExplainedRows:
         """The schema of the records that are shown."""
         return self.schema_
 
-    def _neighbours_of(
-        self, table: pa.Table | pa.RecordBatch, row: int, positions: np.ndarray
-    ) -> tuple[Neighbour, ...]:
-        columns = self._told_schema.required
+    def _neighbours_of(self, table: pa.Table | pa.RecordBatch, positions: np.ndarray) -> list[tuple[Neighbour, ...]]:
+        """Neighbours of each row, given their positions (rows, k) in the bank."""
+        columns, k = self._told_schema.required, positions.shape[1]
         compared = [column.name for column in columns if column.role not in (Role.KEY, Role.ENTITY)]
-        record = {name: table.column(name)[row].as_py() for name in compared}
-        near = self.reference_.select([column.name for column in columns]).take(positions).to_pylist()
-        return tuple(Neighbour(each, differing(record, each, compared)) for each in near)
+        records = table.select(compared).to_pylist()
+        near = self.reference_.select([column.name for column in columns]).take(positions.reshape(-1)).to_pylist()
+        return [tuple(Neighbour(each, differing(record, each, compared)) for each in near[row * k:(row + 1) * k])
+                for row, record in enumerate(records)]

@@ -93,7 +93,7 @@ def _ways(
         after = changes.score[place:place + 1]
         made = tuple(words.change(row, int(column), donors) for column in np.flatnonzero(changes.changed[place]))
         p_value = float(judgement.p_value(after, np.array([row]))[0])
-        told[row] = Counterfactual(made, float(after[0]), p_value, _in_words(made, p_value))
+        told[row] = Counterfactual(made, float(after[0]), p_value, in_words(made, p_value))
     return told
 
 
@@ -101,7 +101,8 @@ def _size(changes: Changes, place: int) -> tuple[int, float]:
     return int(changes.changed[place].sum()), float(changes.score[place])
 
 
-def _in_words(changes: Sequence[Change], p_value: float) -> str:
+def in_words(changes: Sequence[Change], p_value: float) -> str:
+    """A counterfactual as a sentence."""
     texts = [change.words for change in changes]
     joined = texts[0] if len(texts) == 1 else ", ".join(texts[:-1]) + " and " + texts[-1]
     return f"With {joined}, it would not be unusual (p-value {p_value:.2g})"

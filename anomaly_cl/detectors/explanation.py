@@ -96,16 +96,17 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
-        return {"unusual": self.unusual} | dict(_plain(asdict(self)))
+        return {"unusual": self.unusual} | dict(plain(asdict(self)))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """As JSON has it: times as ISO texts, sets in order, numbers that are not finite as None."""
     if isinstance(value, dict):
-        return {str(name): _plain(each) for name, each in value.items()}
+        return {str(name): plain(each) for name, each in value.items()}
     if isinstance(value, frozenset | set):
         return sorted(value)
     if isinstance(value, list | tuple | np.ndarray):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, float | np.floating):

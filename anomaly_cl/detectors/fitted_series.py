@@ -10,10 +10,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from anomaly_cl.detectors.explained_rows import UNUSUAL
+from anomaly_cl.detectors.explaining import Judgement, require_level
+from anomaly_cl.detectors.explanation import Explanation
 from anomaly_cl.detectors.fitted import FittedDetector, judged, read_rows
 from anomaly_cl.detectors.scored import Scores
 from anomaly_cl.detectors.series_arrays import as_channels
 from anomaly_cl.detectors.series_bank import POOLED
+from anomaly_cl.detectors.series_explaining import SURPRISES, step_explanations
 from anomaly_cl.detectors.series_scorer import OVER_CHANNELS, SeriesScorer, over_channels
 from anomaly_cl.detectors.series_table import (
     UNMEASURED,
@@ -26,7 +30,7 @@ from anomaly_cl.detectors.series_table import (
 from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.features.series_grid import GridPlan, GridReport, fill_short
 from anomaly_cl.scoring.blocks import span_p_values
-from anomaly_cl.scoring.calibration import risk
+from anomaly_cl.scoring.calibration import Calibration, risk
 from anomaly_cl.scoring.drift_verdict import LEVEL, DriftVerdict, Verdict
 from anomaly_cl.scoring.policy import Policy
 from anomaly_cl.scoring.spans import SpanRules, find_spans
@@ -67,12 +71,7 @@ class FittedSeries(FittedDetector):
         long gap, has no score (NaN) and no alert. Times are instants in the zone of those of training, or wall clocks
         where these had none. Arrays (time, channels) are one series, a step a row.
         """
-        if isinstance(history, np.ndarray):
-            history = self._array_table(history)
-        if isinstance(rows, np.ndarray):
-            rows = self._array_table(rows, 0 if history is None else len(history))
-        table = read_rows(rows, self.series_schema_.base)
-        steps = self.steps(table, None if history is None else read_rows(history, self.series_schema_.base))
+        table, steps = self._read_steps(rows, history)
         frame = self.scored_frame(steps.rows, policy)
         frame.index = pd.Index(steps.row_numbers)
         frame = frame.reindex(range(table.num_rows))
@@ -121,12 +120,42 @@ class FittedSeries(FittedDetector):
 
     def score_table(self, table: pa.Table | pa.RecordBatch) -> Scores:
         score = over_channels(surprise_matrix(table, self.series_schema_.channels))
+        return judged(score, *self._judged_by(table))
+
+    def explain(self, rows: Any, *, history: Any = None, level: float = UNUSUAL) -> list[Explanation | None]:
+        """Why each row's step is unusual, or that it is not, by its channels: see `Explanation`; None where nothing can
+        be said of the step. `rows` and `history` are those of `score`. Of a span, the step of its peak tells most.
+
+        A counterfactual says which channels would have to show no surprise. There are no neighbours: a step by itself
+        has no nearest normal rows.
+        """
+        table, steps = self._read_steps(rows, history)
+        explained: list[Explanation | None] = [None] * table.num_rows
+        for row, found in zip(steps.row_numbers.tolist(), self.explain_table(steps.rows, level=level), strict=True):
+            explained[row] = found
+        return explained
+
+    def explain_table(
+        self, table: pa.Table | pa.RecordBatch, *, k: int = 0, level: float = UNUSUAL
+    ) -> list[Explanation]:
+        """The same of step rows; k is of no use."""
+        require_level(level, k)
+        if not table.num_rows:
+            return []
+        channels, (calibration, segments) = self.series_schema_.channels, self._judged_by(table)
+        surprise = surprise_matrix(table, channels)
+        judgement = Judgement(
+            lambda cells: over_channels(cells.matrices[SURPRISES]),
+            lambda scores, rows: calibration.p_value(scores, None if segments is None else segments[rows]),
+            over_channels(surprise), calibration.threshold(level, segments, table.num_rows), level)
+        return step_explanations(table, channels, surprise, self.reasons(table), judgement)
+
+    def _judged_by(self, table: pa.Table | pa.RecordBatch) -> tuple[Calibration, np.ndarray | None]:
+        if self.calibration_.grouping_ is None:
+            return self.calibration_, None
         entity = self.series_schema_.entity
-        segments = None
-        if self.calibration_.grouping_ is not None:
-            texts = pa.nulls(table.num_rows, pa.string()) if entity is None else _text(table.column(entity))
-            segments = np.array(texts.to_pylist(), object)
-        return judged(score, self.calibration_, segments)
+        texts = pa.nulls(table.num_rows, pa.string()) if entity is None else _text(table.column(entity))
+        return self.calibration_, np.array(texts.to_pylist(), object)
 
     def reasons(self, table: pa.Table | pa.RecordBatch) -> list[list[dict[str, Any]]]:
         """For each step row the channels that made it strange: column, contribution, value, typical."""
@@ -190,6 +219,15 @@ class FittedSeries(FittedDetector):
     def drift_of_stream(self, stream: Iterable[Batch], *, level: float = LEVEL) -> DriftVerdict:
         raise UsageError("drift is judged of rows that do not depend on each other", "these are steps of a series",
                          "compare the scores of weeks")
+
+    def _read_steps(self, rows: Any, history: Any) -> tuple[pa.Table, Steps]:
+        """Rows in any form that `score` takes, and their steps."""
+        if isinstance(history, np.ndarray):
+            history = self._array_table(history)
+        if isinstance(rows, np.ndarray):
+            rows = self._array_table(rows, 0 if history is None else len(history))
+        table = read_rows(rows, self.series_schema_.base)
+        return table, self.steps(table, None if history is None else read_rows(history, self.series_schema_.base))
 
     def _spans_of(self, part: pd.DataFrame, rules: SpanRules) -> list[dict[str, Any]]:
         """Spans of one entity, in order of time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,8 +37,10 @@ class Actor:
     def must_be(self, role: str, doing: str) -> None:
         """Raise Forbidden unless this person has the role or more; `doing` reads like "giving a verdict"."""
         if not self.may(role):
-            raise Forbidden(needed(role, doing), f"{self.name} is {article(self.role)}",
-                            "ask who runs this dashboard for that role")
+            refused = Forbidden(needed(role, doing), f"{self.name} is {article(self.role)}",
+                                "ask who runs this dashboard for that role")
+            logging.getLogger(__name__).warning("refused: %s", refused)
+            raise refused
 
 
 def needed(role: str, doing: str) -> str:

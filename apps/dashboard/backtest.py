@@ -9,7 +9,7 @@ from typing import Any
 
 import policy
 from queries import RunDetails, StateCounts
-from sqlalchemy import ColumnElement, Engine, and_, func, or_, select
+from sqlalchemy import ColumnElement, Engine, and_, case, func, or_, select
 
 from anomaly_cl.alerts.models import VERDICTS, Alert
 from anomaly_cl.errors import UsageError
@@ -58,26 +58,29 @@ def asked(text: str) -> Policy:
 
 def backtest(engine: Engine, run: RunDetails, tested: Policy) -> BackTest:
     """Count what the policy keeps of the alerts that were stored with this run, suppressed ones too, by verdict."""
-    kept = _kept(engine, run, tested)
-    states = {"open": Alert.verdict.is_(None), **{state: Alert.verdict == state for state in VERDICTS}}
-    columns = [func.count().filter(met, inside).label(f"{name} {state}")
-               for name, inside in (("kept", kept), ("out", ~kept)) for state, met in states.items()]
+    largest = _step_up(engine, run, tested) if isinstance(tested, Fdr) else 0.0
+    kept = case((_kept(engine, run, tested, largest), 1), else_=0).label("kept")
+    of_run = select(func.coalesce(Alert.verdict, "open").label("state"), kept).where(Alert.run_id == run.id).subquery()
+    counted = select(of_run.c.kept, of_run.c.state, func.count()).group_by(of_run.c.kept, of_run.c.state)
     with engine.connect() as store:
-        row = store.execute(select(*columns).where(Alert.run_id == run.id)).mappings().one()
-    inside = StateCounts(**{state: row[f"kept {state}"] for state in states})
-    outside = StateCounts(**{state: row[f"out {state}"] for state in states})
+        found = {(bool(is_kept), state): number for is_kept, state, number in store.execute(counted)}
+    inside, outside = (StateCounts(**{state: found.get((is_kept, state), 0) for state in ("open", *VERDICTS)})
+                       for is_kept in (True, False))
     # alerts of an earlier run that met the same records are stored with that run
     complete = inside.total + outside.total == run.alerts_raised
-    return BackTest(inside, outside, *_rows(engine, run, tested, inside.total, complete))
+    return BackTest(inside, outside, *_rows(run, tested, inside.total, complete, largest))
 
 
-def _kept(engine: Engine, run: RunDetails, tested: Policy) -> ColumnElement[bool]:
-    """Condition on the run's alerts of being one under this policy."""
+def _kept(engine: Engine, run: RunDetails, tested: Policy, largest: float) -> ColumnElement[bool]:
+    """Condition on the run's alerts of being one under this policy, to be selected among all of them.
+
+    `largest` is the largest p-value that a policy by the false discovery rate rejects.
+    """
     if isinstance(tested, Alpha):
         return Alert.p_value <= tested.rate * SLACK
     if isinstance(tested, Fdr):
         column = Alert.p_tail if tested.tail else Alert.p_value
-        return column <= _step_up(engine, run, tested)
+        return column <= largest
     assert isinstance(tested, Budget)
     of_run, order = Alert.run_id == run.id, (Alert.score.desc(), Alert.row_number)
     if tested.each is None:
@@ -89,9 +92,7 @@ def _kept(engine: Engine, run: RunDetails, tested: Policy) -> ColumnElement[bool
         return or_(Alert.score > row.score, and_(Alert.score == row.score, Alert.row_number <= row.row_number))
     group = (Alert.segment if tested.each == "segment"
              else PERIODS[engine.dialect.name][tested.each](Alert.occurred_at))
-    place = func.row_number().over(partition_by=group, order_by=order)
-    ranked = select(Alert.id, place.label("place")).where(of_run).subquery()
-    return Alert.id.in_(select(ranked.c.id).where(ranked.c.place <= tested.count))
+    return func.row_number().over(partition_by=group, order_by=order) <= tested.count
 
 
 def _step_up(engine: Engine, run: RunDetails, tested: Fdr) -> float:
@@ -105,17 +106,17 @@ def _step_up(engine: Engine, run: RunDetails, tested: Fdr) -> float:
         return store.scalar(select(func.max(ranked.c.p)).where(ranked.c.p <= level * SLACK * ranked.c.k / total)) or 0.0
 
 
-def _rows(engine: Engine, run: RunDetails, tested: Policy, kept: int, complete: bool
+def _rows(run: RunDetails, tested: Policy, kept: int, complete: bool, largest: float
           ) -> tuple[int | None, int | None]:
     """Bounds of the policy's alerts among all rows of the run, given how many of its stored ones it keeps."""
+    if not run.summary.get("alerts_at"):  # not counted, or not of rows: alerts of series are spans
+        return None, None
     if isinstance(tested, Budget):
         number = _within_budget(run, tested)
         return number, number
     cut = run.summary.get("cut", {})
     own = policy.rate_of(run.policy, cut)
     points = policy.known_points(run.summary.get("alerts_at", []), own, run.alerts_raised)
-    if not points:
-        return None, None
     if isinstance(tested, Alpha):
         if complete and own is not None and tested.rate <= own:
             return kept, kept
@@ -125,7 +126,6 @@ def _rows(engine: Engine, run: RunDetails, tested: Policy, kept: int, complete: 
         return None, None
     level = tested.level / harmonic(max(run.rows_scored, 1)) if tested.arbitrary else tested.level
     passed = [(p, rows) for p, rows in points if p <= level * SLACK * rows / max(run.rows_scored, 1)]
-    largest = _step_up(engine, run, tested)
     if complete and own is not None and (not passed or passed[-1][0] <= own) and largest < own:
         # all rows up to the run's own rate are stored, and no count beyond it lets the procedure go on
         return kept, kept

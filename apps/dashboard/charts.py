@@ -13,6 +13,7 @@ from palette import BLUE, GREY, GRID, SKY, VERMILLION
 from policy import AlertsAt
 
 CONFIG = {"displayModeBar": False, "scrollZoom": False}
+FEW = 5  # counts up to which each has a tick
 LABEL = 26  # characters of a name or value beside a bar
 
 
@@ -27,7 +28,7 @@ def reason_bars(reasons: Sequence[Mapping[str, Any]]) -> go.Figure:
         x=values, y=list(range(len(values))), orientation="h", marker_color=VERMILLION, width=0.5, hoverinfo="skip",
         text=[f"{value:.1f}" for value in values], textposition="outside", cliponaxis=False,
     ))
-    _lay_out(figure, height=max(64 + 48 * len(values), 220), right=44)
+    lay_out(figure, height=max(64 + 48 * len(values), 220), right=44)
     figure.update_xaxes(title="how far the score falls if this column is made normal", rangemode="tozero")
     figure.update_yaxes(tickmode="array", tickvals=list(range(len(values))), ticktext=labels, showgrid=False,
                         automargin=True, tickfont_size=14, range=[-0.5, max(len(values), 2) - 0.5])
@@ -37,16 +38,16 @@ def reason_bars(reasons: Sequence[Mapping[str, Any]]) -> go.Figure:
 def score_place(histogram: Mapping[str, Any], score: float) -> go.Figure:
     """All scores of the run as a histogram with logarithmic counts, and a line at this record."""
     figure = _histogram(histogram, "scored rows", split_at=score)
-    _mark(figure, score, f"this record · {score:.2f}", histogram)
+    mark(figure, score, f"this record · {score:.2f}", histogram)
     figure.update_xaxes(title="score (higher = stranger)")
-    _lay_out(figure, height=250)
+    lay_out(figure, height=250)
     return figure
 
 
 def score_histogram(histogram: Mapping[str, Any]) -> go.Figure:
     figure = _histogram(histogram, "rows")
     figure.update_xaxes(title="score (higher = stranger)")
-    _lay_out(figure, height=240)
+    lay_out(figure, height=240)
     return figure
 
 
@@ -54,9 +55,9 @@ def risk_histogram(histogram: Mapping[str, Any], threshold: float | None) -> go.
     """Risks of all scored rows; those past the threshold in the colour of alerts."""
     figure = _histogram(histogram, "rows", split_at=threshold)
     if threshold is not None:
-        _mark(figure, threshold, f"policy · risk {threshold:.1f}", histogram)
+        mark(figure, threshold, f"policy · risk {threshold:.1f}", histogram)
     figure.update_xaxes(title="risk")
-    _lay_out(figure, height=240)
+    lay_out(figure, height=240)
     return figure
 
 
@@ -69,8 +70,9 @@ def alerts_a_day(days: Sequence[Sequence[Any]]) -> go.Figure:
     ))
     # A handful of days gets a label each; a long series is thinned by plotly.
     figure.update_xaxes(showgrid=False, tickformat="%d %b", dtick=86_400_000 if len(dates) <= 14 else None)
-    figure.update_yaxes(tickformat=",d", title="alerts", range=[0, 1.08 * max([*alerts, 1])])
-    _lay_out(figure, height=240)
+    figure.update_yaxes(tickformat=",d", title="alerts", range=[0, 1.08 * max([*alerts, 1])],
+                        dtick=1 if max([*alerts, 1]) <= FEW else None)
+    lay_out(figure, height=240)
     return figure
 
 
@@ -90,7 +92,7 @@ def policy_curve(points: Sequence[Sequence[float]], scored: int, chosen: AlertsA
     ])
     figure.update_xaxes(type="log", title="false-alarm rate", tickformat="~g", dtick=1)
     figure.update_yaxes(type="log", tickformat=",~r", dtick=1)
-    _lay_out(figure, height=228)
+    lay_out(figure, height=228)
     figure.update_layout(showlegend=True, margin_t=28,
                          legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font_size": 13})
     return figure
@@ -113,7 +115,7 @@ def cost_curve(cut: Mapping[str, Any]) -> go.Figure:
             hovertemplate="%{y:,.4~g} at the run's choice, p up to %{x:.2g}<extra></extra>")
     figure.update_xaxes(type="log", title="p-value up to which rows are alerted", tickformat="~g", dtick=1)
     figure.update_yaxes(rangemode="tozero", tickformat=",~r")
-    _lay_out(figure, height=240)
+    lay_out(figure, height=240)
     figure.update_layout(showlegend=True, margin_t=28,
                          legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font_size": 13})
     return figure
@@ -137,7 +139,7 @@ def _histogram(histogram: Mapping[str, Any], what: str, split_at: float | None =
     return figure
 
 
-def _mark(figure: go.Figure, x: float, text: str, histogram: Mapping[str, Any]) -> None:
+def mark(figure: go.Figure, x: float, text: str, histogram: Mapping[str, Any]) -> None:
     edges = histogram["edges"]
     low, high = min(edges[0], x), max(edges[-1], x)
     left = x > (low + high) / 2
@@ -147,7 +149,7 @@ def _mark(figure: go.Figure, x: float, text: str, histogram: Mapping[str, Any]) 
     figure.update_xaxes(range=[low - 0.01 * (high - low), high + 0.03 * (high - low)])
 
 
-def _lay_out(figure: go.Figure, height: int, right: int = 8) -> None:
+def lay_out(figure: go.Figure, height: int, right: int = 8) -> None:
     figure.update_layout(height=height, margin={"l": 8, "r": right, "t": 8, "b": 8}, showlegend=False, bargap=0.05,
                          dragmode=False, hoverlabel_font_size=13)
     figure.update_xaxes(gridcolor=GRID, zeroline=False, fixedrange=True, title_font_size=13, tickfont_size=12)

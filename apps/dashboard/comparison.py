@@ -6,31 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from case_queries import AlertDetails, HistoryLine
-from formats import MISSING, cell, in_html, moment, when
+from formats import MISSING, cell, in_html, when
 
-FAR = 0.1  # numbers this share apart differ
-HOURS_APART = 3.0  # of the clock
+from anomaly_cl.detectors.differing import FAR, HOURS_APART, differs, is_number
+
 RULE = (f"Marked cells differ from this record: another category, a number more than {FAR:.0%} apart, or a time of day "
         f"more than {HOURS_APART:.0f} hours away. Keys and entities are not compared.")
-
-
-def differs(value: Any, other: Any) -> bool:
-    """Whether a reader would call these two values different.
-
-    >>> differs(100, 105), differs(100, 140), differs("chip", "online"), differs(None, 3)
-    (False, True, True, True)
-    >>> differs("2018-08-08T23:30:00", "2018-07-01T01:00:00"), differs("2018-08-08T03:00:00", "2018-07-01T13:00:00")
-    (False, True)
-    """
-    if _is_missing(value) or _is_missing(other):
-        return _is_missing(value) != _is_missing(other)
-    if _is_number(value) and _is_number(other):
-        return bool(abs(value - other) > FAR * max(abs(value), abs(other)))
-    one, two = moment(value), moment(other)
-    if one and two:
-        apart = abs((one.hour + one.minute / 60) - (two.hour + two.minute / 60))
-        return min(apart, 24 - apart) > HOURS_APART
-    return str(value) != str(other)
 
 
 def columns_in_order(alert: AlertDetails) -> list[str]:
@@ -57,7 +38,7 @@ def comparison_table(alert: AlertDetails, columns: Sequence[str]) -> str:
 def _row(alert: AlertDetails, column: str) -> str:
     value, named = alert.record[column], is_name(alert, column)
     others = [alert.typical.get(column), *(row.get(column) for row in alert.neighbours)]
-    number = any(map(_is_number, (value, *others))) and not named
+    number = any(map(is_number, (value, *others))) and not named
     # "Typical" may have nothing to say of a column; that is not a difference.
     marks = [not named and differs(value, other) for other in others]
     marks[0] = marks[0] and column in alert.typical and alert.typical[column] is not None
@@ -90,11 +71,3 @@ def _event(line: HistoryLine) -> str:
     told = "".join(f"<p{classes}>{in_html(text)}</p>" for text, classes in (
         (line.reason, " class='reason'"), (line.note, "")) if text)
     return f"<li>{what}<span class='who'>{in_html(line.author)}{on} · {when(line.created_at)} UTC</span>{told}</li>"
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or value != value
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from anomaly_cl.detectors.clauses import number
+from anomaly_cl.detectors.differing import moment
+
 MISSING = "–"
 THIN = "\N{NARROW NO-BREAK SPACE}"
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])")
@@ -23,19 +26,6 @@ def count(number: int | float) -> str:
 def plural(number: int, what: str) -> str:
     """A number of things: 1 alert, 1,234 alerts."""
     return f"{count(number)} {what}{'' if number == 1 else 's'}"
-
-
-def number(value: int | float) -> str:
-    """Six significant digits or all whole ones, with separators: 4,310.25; 0.00012; 1.2e-07."""
-    if isinstance(value, int):
-        return f"{value:,}"
-    if not math.isfinite(value):
-        return str(value)
-    if value and not 1e-4 <= abs(value) < 1e15:
-        return f"{value:.3g}"
-    decimals = max(0, 5 - math.floor(math.log10(abs(value)))) if value else 0
-    written = f"{value:,.{decimals}f}"
-    return written.rstrip("0").rstrip(".") if "." in written else written
 
 
 def risk(value: float) -> str:
@@ -63,16 +53,6 @@ def one_in(rate: float) -> str:
 
 def when(moment: datetime | None) -> str:
     return MISSING if moment is None else f"{moment:%Y-%m-%d %H:%M}"
-
-
-def moment(value: Any) -> datetime | None:
-    """The time that a stored text means, or None if it is not written as an ISO date and time."""
-    if not isinstance(value, str) or not re.match(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", value):
-        return None
-    try:
-        return datetime.fromisoformat(value)
-    except ValueError:
-        return None
 
 
 def cell(value: Any, *, name: bool = False) -> str:

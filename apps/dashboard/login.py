@@ -30,8 +30,10 @@ def actor() -> Actor:
     try:
         return known_user(st.user.to_dict(), os.environ)
     except Forbidden as refused:
-        st.button("Log out", icon=":material/logout:", on_click=st.logout)
-        states.stop("You are not let in", states.told(refused))
+        states.say("You are not let in", states.told(refused))
+        with st.container(horizontal_alignment="center"):
+            st.button("Log out", icon=":material/logout:", on_click=st.logout)
+        st.stop()
 
 
 def configured_providers() -> list[str] | None:

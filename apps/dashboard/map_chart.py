@@ -28,7 +28,8 @@ def map_figure(drawn: Mapping[str, Any], points: Sequence[MapPoint], box: Box | 
         figure.add_scatter(
             x=[point.x for point in of_state], y=[point.y for point in of_state], mode="markers", name=name,
             customdata=[[point.id, formats.risk(point.risk)] for point in of_state],
-            marker={"color": look.colour, "symbol": look.symbol, "size": [5 + point.risk / 16 for point in of_state],
+            marker={"color": look.colour, "symbol": look.symbol, "opacity": 0.9,
+                    "size": [5 + point.risk / 16 for point in of_state],
                     "line": {"width": 0.8, "color": "white"}},
             selected_marker_opacity=1.0, unselected_marker_opacity=0.85,
             hovertemplate=f"risk %{{customdata[1]}} · {name}<extra></extra>")
@@ -40,7 +41,7 @@ def map_figure(drawn: Mapping[str, Any], points: Sequence[MapPoint], box: Box | 
         figure.add_scatter(x=[marked.x], y=[marked.y], mode="markers", hoverinfo="skip", showlegend=False,
                            marker={"symbol": "circle-open", "size": 20, "line": {"width": 2.5, "color": VERMILLION},
                                    "color": VERMILLION})
-    charts._lay_out(figure, height=HEIGHT)
+    charts.lay_out(figure, height=HEIGHT)
     first, second = _titles(drawn)
     figure.update_xaxes(title=first)
     figure.update_yaxes(title=second)

@@ -16,7 +16,6 @@ MASK = "•••"
 NAMES = ("column", "name", "channel")  # keys whose text says which column the values beside it are of
 MEASURES = frozenset({*NAMES, "columns", "contribution", "share", "kind", "role", "private", "rows", "judged", "risk",
                       "p_value", "rank"})  # what is said beside such a name without telling a value
-TOLD = ("sentence", "summary", "text")  # sentences that may quote any column
 
 
 @dataclass(frozen=True)
@@ -74,12 +73,15 @@ class Mask:
         """Plain data of any shape (explanations, facts of a model): the values that belong to private columns.
 
         Hidden are what stands under a private column's name, all but the measures that stand beside such a name
-        ({"column": "iban", "contribution": 3.1, "text": ...}), and sentences, which may quote any column.
+        ({"column": "iban", "contribution": 3.1, "text": ...}). A sentence is put together again of its clauses that
+        are not hidden; one without clauses is hidden, unless it tells of changes to other columns only.
         """
         if not self:
             return data
         if isinstance(data, Mapping):
-            return {key: self._branch(key, value, self._is_about(data)) for key, value in data.items()}
+            about = self._is_about(data)
+            shown = {key: self._branch(key, value, about) for key, value in data.items()}
+            return shown | ({"sentence": self._sentence(data)} if isinstance(data.get("sentence"), str) else {})
         return [self.tree(part) for part in data] if isinstance(data, list | tuple) else data
 
     def _is_about(self, data: Mapping[str, Any]) -> bool:
@@ -89,10 +91,29 @@ class Mask:
         return any(map(self.hides_what_is_told_of, named))
 
     def _branch(self, key: str, value: Any, about: bool) -> Any:
-        if self.hides(key) or (about and key not in MEASURES) or (key in TOLD and isinstance(value, str)
-                                                                  and (about or key == "sentence")):
+        if self.hides(key) or (about and key not in MEASURES):
             return MASK if value is not None else None
         return self.tree(value)
+
+    def _sentence(self, data: Mapping[str, Any]) -> str:
+        parts = data.get("clauses") or data.get("changes")
+        if not isinstance(parts, list | tuple) or not all(isinstance(part, Mapping) for part in parts):
+            return MASK
+        left = [part for part in parts if not self._is_about(part)]
+        if "clauses" in data:
+            return "; ".join([*(str(part.get("text", MASK)) for part in left), *[MASK] * (len(left) < len(parts))])
+        return str(data["sentence"]) if parts and len(left) == len(parts) else MASK
+
+    def segments(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """Facts of a model with its segments numbered, where the column that they are values of is private."""
+        of = [column["name"] for column in facts.get("schema") or [] if column.get("role") in ("segment", "entity")]
+        lines = facts.get("segments")
+        if not lines or self.columns.isdisjoint(of):
+            return dict(facts)
+        names = {line["segment"]: f"{MASK} {number}" for number, line in enumerate(lines, 1) if line.get("segment")}
+        return {**facts, "segments": [
+            {**line, "segment": names.get(line.get("segment")),
+             "compared_with": names.get(line.get("compared_with"), line.get("compared_with"))} for line in lines]}
 
     def signal(self, points: Mapping[str, Any] | None) -> dict[str, Any] | None:
         """A signal without its private channels."""

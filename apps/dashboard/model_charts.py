@@ -27,7 +27,7 @@ def calibration_curve(calibration: Mapping[str, Any]) -> go.Figure:
             "text": f"smallest p-value {smallest:.1e}", "textposition": "start", "font": {"color": GREY, "size": 12}})
     figure.update_xaxes(title="score (higher = stranger)")
     figure.update_yaxes(type="log", title="share of normal rows at least this strange", tickformat="~g", dtick=1)
-    charts._lay_out(figure, height=300)
+    charts.lay_out(figure, height=300)
     figure.update_layout(showlegend=True, margin_t=28, legend=LEGEND)
     return figure
 
@@ -43,6 +43,6 @@ def training_history(epochs: Sequence[Mapping[str, float]]) -> go.Figure:
                                         ("val_loss", "rows set aside", BLUE, "solid"))])
     figure.update_xaxes(title="epoch", tickformat="d")
     figure.update_yaxes(title="loss")
-    charts._lay_out(figure, height=300)
+    charts.lay_out(figure, height=300)
     figure.update_layout(showlegend=True, margin_t=28, legend=LEGEND)
     return figure

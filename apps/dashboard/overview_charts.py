@@ -26,8 +26,9 @@ def verdicts_a_day(days: Sequence[tuple[str, Mapping[str, int]]]) -> go.Figure:
         for verdict in ("fraud", "legitimate", "unsure")
     ])
     figure.update_xaxes(showgrid=False, tickformat="%d %b", dtick=DAY if len(days) <= 14 else None)
-    figure.update_yaxes(tickformat=",d", title="verdicts")
-    charts._lay_out(figure, height=240)
+    most = max((sum(counts.values()) for _, counts in days), default=0)
+    figure.update_yaxes(tickformat=",d", title="verdicts", dtick=1 if most <= charts.FEW else None)
+    charts.lay_out(figure, height=240)
     figure.update_layout(barmode="stack", showlegend=True, legend=LEGEND, margin_t=28)
     if 0 < len(days) < WEEK:  # a single bar would be as wide as the card
         first, last = (datetime.combine(date.fromisoformat(days[place][0]), time.min) for place in (0, -1))
@@ -74,7 +75,7 @@ def risks_against_calibration(histogram: Mapping[str, Any], threshold: float | N
                        name="if every row were normal", line={"color": BLUE, "width": 2.5, "dash": "dot"},
                        hoverinfo="skip")
     if threshold is not None:
-        charts._mark(figure, threshold, f"policy · risk {threshold:.1f}", histogram)
+        charts.mark(figure, threshold, f"policy · risk {threshold:.1f}", histogram)
     figure.update_xaxes(title="risk (−10 log₁₀ p)")
     figure.update_yaxes(type="log", tickformat=",~r", dtick=1, title="rows")
     _finish(figure)
@@ -87,5 +88,5 @@ def _shares(counts: Sequence[int]) -> list[float | None]:
 
 
 def _finish(figure: go.Figure) -> None:
-    charts._lay_out(figure, height=260)
+    charts.lay_out(figure, height=260)
     figure.update_layout(showlegend=True, legend=LEGEND, margin_t=28)

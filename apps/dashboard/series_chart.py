@@ -112,7 +112,7 @@ def _shade(figure: go.Figure, span: Span, *, strong: bool) -> None:
 
 
 def _finish(figure: go.Figure, rows: int) -> None:
-    charts._lay_out(figure, height=70 + ROW_HEIGHT * rows, right=8)
+    charts.lay_out(figure, height=70 + ROW_HEIGHT * rows, right=8)
     for trace in figure.data:
         if trace.customdata is None:
             trace.showlegend = False

@@ -9,6 +9,7 @@ from typing import Any
 
 import formats
 from access import Actor
+from filters import of_run
 from masking import MASK, Mask
 from queries import ALERT_LINES
 from sqlalchemy import ColumnElement, Engine, func, select
@@ -62,9 +63,9 @@ def series_of(engine: Engine, actor: Actor, run_id: str) -> list[SeriesLine]:
     """The series of a run in the order of their names, at most 500, and how many alerted spans each shows."""
     names = select(Signal.entity).where(Signal.run_id == run_id).order_by(Signal.entity).limit(MOST_SERIES)
     counted = (select(Case.entity, func.count()).join(Alert, Alert.case_id == Case.id)
-               .where(Alert.run_id == run_id, Alert.suppression_id.is_(None), Case.entity_column != "")
+               .where(of_run(run_id), Alert.suppression_id.is_(None), Case.entity_column != "")
                .group_by(Case.entity))
-    alone = select(func.count()).select_from(Alert).where(Alert.run_id == run_id, Alert.suppression_id.is_(None))
+    alone = select(func.count()).select_from(Alert).where(of_run(run_id), Alert.suppression_id.is_(None))
     with engine.connect() as store:
         entities = list(store.scalars(names))
         spans: dict[str, int] = dict(map(tuple, store.execute(counted)))
@@ -131,10 +132,10 @@ def _of_series(engine: Engine, run_id: str, number: int) -> list[ColumnElement[b
              .limit(1).offset(max(number, 1) - 1))
     with engine.connect() as store:
         entity = store.scalar(query)
-    of_run: list[ColumnElement[bool]] = [Alert.run_id == run_id]
+    met = [of_run(run_id)]
     if entity:
-        of_run.append(Alert.case_id.in_(select(Case.id).where(Case.entity == entity)))
-    return of_run
+        met.append(Alert.case_id.in_(select(Case.id).where(Case.entity == entity)))
+    return met
 
 
 def _mask(engine: Engine, actor: Actor, run_id: str) -> Mask:
@@ -148,5 +149,6 @@ def _entity_is_private(engine: Engine, actor: Actor, run_id: str) -> bool:
     A run without alerts does not name that column: its entities are hidden.
     """
     with engine.connect() as store:
-        column = store.scalar(select(Alert.entity_column).where(Alert.run_id == run_id).limit(1))
+        first = select(Alert.id).where(of_run(run_id)).limit(1).scalar_subquery()
+        column = store.scalar(select(Alert.entity_column).where(Alert.id == first))
     return column is None or _mask(engine, actor, run_id).hides(column)

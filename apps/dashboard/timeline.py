@@ -34,7 +34,7 @@ def timeline(records: Sequence[Mapping[str, Any]], alerts: Sequence[AlertLine], 
     if len(others) + len(shown) < 2:
         return None
     figure = go.Figure([_records(others, measure), *_alerts(shown, measure), *_ring(shown, measure, chosen)])
-    charts._lay_out(figure, height=250)
+    charts.lay_out(figure, height=250)
     figure.update_xaxes(showgrid=False)
     values = [record[measure] for record in others] + [getattr(alert, measure) for alert in shown]
     if of_amounts and min(values) > 0 and max(values) > FAR * median(values):

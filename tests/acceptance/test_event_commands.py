@@ -316,3 +316,24 @@ def rows_model(folder):
 def test_confirm_explains_itself():
     assert "confirm" in run("--help").stdout
     assert "Example" in run("confirm", "--help").stdout
+
+
+def test_a_record_is_explained_by_its_past(folder):
+    scored = pd.read_parquet(folder / "new.parquet")
+    worst = scored.loc[scored["score"].idxmax()]
+    words = ("explain", folder / "model", folder / "new.csv", "--key", worst["transaction_id"])
+    found = json.loads(run(*words, "--history", folder / "old.csv", "--json").stdout)[0]
+    assert (found["row_number"], found["score"]) == (worst["row_number"], worst["score"])
+    assert [each["column"] for each in found["contributions"][:5]] == [each["column"] for each in worst["reasons"]]
+    assert found["score"] != json.loads(run(*words, "--json").stdout)[0]["score"]
+    assert "history" in run(*words, "--history-where", OLD, code=2).stderr
+
+
+def test_what_verdicts_say_is_explained_too(folder, confirmed):
+    scored = pd.read_parquet(folder / "c.parquet")
+    about = scored[scored["reasons"].map(lambda found: found is not None and any(
+        reason["column"].startswith("verdicts on ") for reason in found))].iloc[0]
+    found = json.loads(run("explain", confirmed, folder / "new.csv", "--history", folder / "old.csv", "--verdicts",
+                           folder / "verdicts.csv", "--key", about["transaction_id"], "--json").stdout)[0]
+    assert (found["score"], found["p_value"]) == (about["score"], about["p_value"])
+    assert found["contributions"][:5] == list(about["reasons"])

@@ -299,3 +299,16 @@ def test_a_change_of_clocks_is_no_gap_in_files_with_a_zone_and_their_spans_keep_
         assert told[name] == told["one.csv"]
         for times in (scored[name]["measured_at"], pd.read_parquet(folder / f"scored {name}.spans.parquet")["peak"]):
             assert str(times.dt.tz) == zone
+
+
+def test_a_step_is_explained_by_its_channels(folder):
+    scored = pd.read_parquet(folder / "all.parquet")
+    worst = scored.loc[scored["score"].idxmax()]
+    words = ("explain", folder / "model", folder / "all.csv", "--row", worst["row_number"])
+    found = json.loads(run(*words, "--json").stdout)[0]
+    assert found["score"] == worst["score"]
+    assert found["contributions"] == list(worst["reasons"])
+    assert found["neighbours"] == []
+    told = run(*words).stdout
+    assert found["sentence"] in told
+    assert "as usual, it would not be unusual" in told

@@ -153,8 +153,8 @@ def _span(
     return Alert(
         id=f"5e{place}{'a' if '4' in pump else 'b'}" * 8, run_id=run.id, row_number=peak,
         key=f"{pump} {record['at']}", name=f"{pump} {record['at']}", occurred_at=SERIES_START + STEP * peak,
-        score=score, p_value=10 ** -(score / 2), p_tail=10 ** -(score / 1.5), risk=min(10 * score / 1.5, 100.0), segment=None,
-        entity_column="pump", entity=pump, entities={"pump": pump}, record=record,
+        score=score, p_value=10 ** -(score / 2), p_tail=10 ** -(score / 1.5), risk=min(10 * score / 1.5, 100.0),
+        segment=None, entity_column="pump", entity=pump, entities={"pump": pump}, record=record,
         typical={name: centre for name, (centre, _) in CHANNELS.items()},
         reasons=[{"column": name, "contribution": abs(moved[name]) * 0.9, "value": f"{record[name]:g}",
                   "typical": f"{CHANNELS[name][0]:g}"} for name in strongest],

@@ -110,6 +110,27 @@ def test_who_may_see_private_columns_gets_the_alert_as_it_is(private: list[str])
     assert masked_alert(Mask.of(VIEWER, []), alert()) == alert()
 
 
+def test_a_sentence_is_told_of_the_clauses_in_sight() -> None:
+    mask = Mask.of(VIEWER, ["limit"])
+    told = {"sentence": "amount 12 is odd; limit 9 is far", "clauses": [
+        {"column": "amount", "text": "amount 12 is odd"}, {"column": "limit", "text": "limit 9 is far"}]}
+    assert mask.tree(told)["sentence"] == f"amount 12 is odd; {MASK}"
+    for column, shown in (("amount", "With amount 5, it is usual"), ("limit for iban", MASK)):
+        changed = {"changes": [{"column": column, "to": 5}], "sentence": "With amount 5, it is usual"}
+        assert mask.tree(changed)["sentence"] == shown
+    assert mask.tree({"sentence": "limit 9"})["sentence"] == MASK
+
+
+@pytest.mark.parametrize(("role", "named"), [("entity", MASK), ("segment", MASK), ("feature", "DE89")])
+def test_segments_of_a_private_column_are_numbered(role: str, named: str) -> None:
+    facts = {"schema": [{"name": "iban", "role": role}], "segments": [
+        {"segment": "DE89", "rows": 3, "compared_with": "DE89"}, {"segment": None, "compared_with": "(all rows)"}]}
+    first, last = Mask.of(VIEWER, ["iban"]).segments(facts)["segments"]
+    assert first["segment"].startswith(named)
+    assert first["compared_with"].startswith(named)
+    assert last == {"segment": None, "compared_with": "(all rows)"}
+
+
 def test_reasons_that_are_derived_of_a_private_column_are_hidden() -> None:
     mask = Mask.of(VIEWER, ["amount", "iban"])
     hidden = [column for column in ("amount", "amount for customer", "records in 7 d of iban", "amount_eur", "hour")

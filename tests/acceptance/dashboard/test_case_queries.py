@@ -96,8 +96,8 @@ def test_similar_entities_are_counted_by_their_alerts_and_frauds(worked: AlertSt
     with Session(worked.engine) as session:
         for alert_id in session.scalars(select(Alert.id).order_by(Alert.id).limit(10)):
             for one in case_queries.past(worked.engine, ME, details(worked, alert_id)).similar:
-                shown = session.scalars(select(Alert).where(
-                    Alert.entity_column == "customer", Alert.entity == one.entity, Alert.suppression_id.is_(None))).all()
+                theirs = select(Alert).where(Alert.entity_column == "customer", Alert.entity == one.entity)
+                shown = session.scalars(theirs.where(Alert.suppression_id.is_(None))).all()
                 assert (one.alerts, one.frauds) == (len(shown), sum(alert.verdict == "fraud" for alert in shown))
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import address
 import comparison
 import formats
 import policy
 import pytest
-from hypothesis import given
+from filters import ASSIGNEES, ORDERS, STATES, VIEWS, Filters
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from queries import ORDERS, STATES, Filters
 
 
 @pytest.mark.parametrize(("value", "text"), [
@@ -93,10 +95,23 @@ def test_every_policy_is_said_in_words_and_an_unknown_one_as_it_is() -> None:
     assert policy.in_words("<b>odd</b>=7") == "<b>odd</b>=7"
 
 
-@given(filters=st.builds(
-    Filters, run=st.sampled_from([None, "r1"]), state=st.sampled_from([None, *STATES]),
-    min_risk=st.sampled_from([0.0, 12.5, 100.0]), text=st.text(max_size=5), since=st.none() | st.dates(),
-    until=st.none() | st.dates(), order=st.sampled_from(ORDERS),
-))
+@settings(deadline=None)
+@given(filters=st.sampled_from(VIEWS).flatmap(lambda view: st.builds(
+    Filters, view=st.just(view), run=st.sampled_from([None, "r1"]), state=st.sampled_from([None, *STATES[view]]),
+    assignee=st.sampled_from([None, *ASSIGNEES]), min_risk=st.sampled_from([0.0, 12.5, 100.0]),
+    text=st.text(max_size=5), since=st.none() | st.dates(), until=st.none() | st.dates(), order=st.sampled_from(ORDERS),
+)))
 def test_filters_survive_the_address(filters: Filters) -> None:
     assert address.filters(address.parameters(filters)) == filters
+
+
+def test_an_address_that_names_nothing_lists_open_cases() -> None:
+    assert address.filters({}) == Filters(view="cases", state="open")
+    assert address.parameters(Filters(view="cases", state="open")) == {}
+
+
+@pytest.mark.parametrize(("minutes", "text"), [(0, "0 min"), (59, "59 min"), (61, "1 h"), (1440, "1 d"),
+                                               (5 * 1440 - 1, "4 d"), (-5, "0 min")])
+def test_age(minutes: int, text: str) -> None:
+    now = datetime(2018, 8, 15)
+    assert formats.age(now - timedelta(minutes=minutes), now).replace(formats.THIN, " ") == text

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import case_queries
 import charts
 import comparison
 import pytest
 import queries
-from queries import Filters
+from access import Actor
+from filters import Filters
 from streamlit.testing.v1 import AppTest
 
 from anomaly_cl import score_file
@@ -17,6 +19,7 @@ from anomaly_cl.alerts.store import AlertStore, open_store
 from tests.unit.detectors.made_up_readings import readings, untrained
 
 Open = Callable[..., AppTest]
+ME = Actor("m.keller", "admin", sees_private=True)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,7 @@ def spans(tmp_path_factory: pytest.TempPathFactory) -> AlertStore:
 
 
 def test_the_record_page_shows_where_the_span_lies_and_its_channels(open_page: Open, spans: AlertStore) -> None:
-    riskiest = queries.alerts(spans.engine, Filters())[0]
+    riskiest = queries.alerts(spans.engine, ME, Filters())[0]
     app = open_page(spans, "page_case.py", alert=riskiest.id)
     assert not app.exception
     shown = "".join(element.proto.body for element in app.get("html"))
@@ -38,12 +41,13 @@ def test_the_record_page_shows_where_the_span_lies_and_its_channels(open_page: O
 
 
 def test_a_verdict_on_a_span_is_kept(open_page: Open, spans: AlertStore) -> None:
-    last = queries.alerts(spans.engine, Filters())[-1]
+    last = queries.alerts(spans.engine, ME, Filters())[-1]
     app = open_page(spans, "page_case.py", alert=last.id)
-    app.text_input[0].set_value("m.keller")
-    app.button[-1].click().run()
+    next(field for field in app.text_input if field.label == "Your name").set_value("m.keller")
+    next(button for button in app.button if button.label == "Unsure").click().run()
     assert not app.exception
-    assert [line.author for line in queries.verdicts(spans.engine, last.id)] == ["m.keller"]
+    given = case_queries.history(spans.engine, ME, last.case_id)
+    assert [line.author for line in given if line.alert_id == last.id] == ["m.keller"]
 
 
 @pytest.mark.parametrize("page", ["", "page_queue.py"])
@@ -56,8 +60,8 @@ def test_overview_and_queue_count_spans(open_page: Open, spans: AlertStore, page
 
 
 def test_the_parts_of_the_page_take_a_record_without_neighbours(spans: AlertStore) -> None:
-    for line in queries.alerts(spans.engine, Filters()):
-        alert = queries.alert(spans.engine, line.id)
+    for line in queries.alerts(spans.engine, ME, Filters()):
+        alert = case_queries.alert(spans.engine, ME, line.id)
         assert alert is not None
         columns = comparison.columns_in_order(alert)
         assert columns[0] == "who"

@@ -1,3 +1,4 @@
+import json
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -5,9 +6,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from anomaly_cl.detectors.event_clauses import change_of, clause_of
 from anomaly_cl.detectors.event_reasons import duration, in_words
 from anomaly_cl.detectors.events import EventDetector
-from anomaly_cl.features.deviation_kinds import Deviation
+from anomaly_cl.features.deviation_kinds import Deviation, amount_deviating
 from anomaly_cl.schema import Column, Schema
 
 START = datetime(2026, 3, 2)
@@ -121,3 +123,68 @@ def test_deviations_in_words(kind, value, expected, words):
                                                 (86_400 * 45.25, "45.2 d")])
 def test_durations_in_the_largest_unit_that_fits(seconds, words):
     assert duration(seconds) == words
+
+
+def applied(rows, position, way):
+    """An event row with the changes of a counterfactual."""
+    row = rows.slice(position, 1)
+    for change in way.changes:
+        name = change.column.replace("earlier strange records of ", "evidence: ")
+        column = row.schema.get_field_index(name)
+        row = row.set_column(column, row.schema.field(name), pa.array([change.to], row.schema.field(name).type,
+                                                                      safe=False))
+    return row
+
+
+def test_counterfactuals_of_events_score_as_they_say_and_are_told_in_words(detector, before):
+    strange = [(at(3 + i), "card 1", "fuel", 9_000.0 * (i + 1)) for i in range(3)]
+    new = made([*strange, (at(12), "card 4", "food", 14.0)])
+    rows = detector.event_rows(new, before)
+    explained = detector.explain(new, before)
+    assert [each.score for each in explained] == detector.decision_function(new, before).tolist()
+    told = [i for i, each in enumerate(explained) if each.counterfactual]
+    assert {0, 1, 2} <= set(told)
+    for i in told:
+        way = explained[i].counterfactual
+        scores = detector.score_table(applied(rows, i, way))
+        assert scores.score[0] == pytest.approx(way.score, abs=1e-9)
+        assert scores.p_value[0] == way.p_value
+        assert way.score < explained[i].threshold
+    words = explained[0].counterfactual.sentence
+    assert "rather than 9,000" in words
+    assert "this card's usual" in explained[0].sentence
+    assert "expected: " not in json.dumps([each.to_dict() for each in explained])
+
+
+def test_the_amount_of_a_counterfactual_is_the_one_that_deviates_so():
+    settings = {"transform": "log", "unit": 0.4}
+    assert amount_deviating(0.0, 500.0, 12.0, 6.5, settings) == pytest.approx(6.5)
+    assert amount_deviating(12.0, 500.0, 12.0, 6.5, settings) == pytest.approx(500.0)
+    assert amount_deviating(1.5, 20.0, 3.0, 10.0, {"transform": "plain"}) == pytest.approx(15.0)
+
+
+RECORD = {"amount": 4_310.0, "goods": "fuel"}
+
+
+@pytest.mark.parametrize(("kind", "expected", "told", "words"), [
+    ("amount", 52.0, ("4310", "52"), "amount 4,310 is 83 times this customer's usual (52)"),
+    ("amount", 4_000.0, ("4310", "4000"), "amount 4,310, where this customer's usual is 4,000"),
+    ("gap", 5_400.0, ("20 s", "1.5 h"), "20 s after the last record of this customer, usually 1.5 h"),
+    ("hour", 14.0, ("03:12", "around 14:00"), "at 03:12, where records of this customer are around 14:00"),
+    ("activity", 1.3, ("17", "1.3"), "17 records of this customer in 7 d, where 1.3 are usual"),
+    ("seen", 0.0, ("fuel", "never before"), "a first record of this customer with goods fuel"),
+    ("seen", 1.0, ("fuel", "once before"), "only 1 earlier record of this customer with goods fuel"),
+])
+def test_deviations_as_clauses(kind, expected, told, words):
+    deviation = Deviation("any", kind, "customer_id", "goods" if kind == "seen" else "amount", 7)
+    assert clause_of(deviation, RECORD, expected, *told) == words
+
+
+@pytest.mark.parametrize(("kind", "words"), [
+    ("amount", "amount 52 rather than 4,310"), ("gap", "3 h since the last record of this customer rather than 20 s"),
+    ("hour", "a time around 14:00 rather than 20 s"),
+    ("seen", "a goods that this customer often had before rather than fuel"),
+])
+def test_changed_deviations_in_words(kind, words):
+    deviation = Deviation("any", kind, "customer_id", "goods" if kind == "seen" else "amount", 7)
+    assert change_of(deviation, RECORD, "20 s", "3 h", "around 14:00", 52.0) == words

@@ -31,9 +31,11 @@ NEW_INDEXES = {
        for order, column in (("risk", "risk"), ("time", "occurred_at"), ("amount", "amount"))},
     "ix_alerts_case": ["case_id", "occurred_at", "suppression_id", "verdict", "risk", "amount"],
     "ix_alerts_suppression": ["suppression_id"],
-    "ix_alerts_run": ["run_id", "score", "row_number", "p_value", "p_tail", "verdict", "occurred_at", "case_id"],
+    "ix_alerts_run": ["run_id", "score", "row_number", "p_value", "p_tail", "verdict", "occurred_at", "case_id",
+                      "segment"],
 }
-HIDDEN_ONLY = {f"{dialect}_where": sa.text("suppression_id IS NOT NULL") for dialect in ("sqlite", "postgresql")}
+HIDDEN_ONLY: dict[str, Any] = {
+    f"{dialect}_where": sa.text("suppression_id IS NOT NULL") for dialect in ("sqlite", "postgresql")}
 ADDED = {
     "suppression_id": sa.Integer, "entity_column": sa.Text, "entity": sa.Text, "amount": sa.Double,
     "explanation": sa.JSON, "map_x": sa.Double, "map_y": sa.Double, "signal": sa.JSON,
