@@ -24,7 +24,7 @@ def say_explained(found: Found) -> None:
     say(f"score {explained.score:.4g}, p-value {explained.p_value:.2g}; unusual from a score of "
         f"{explained.threshold:.4g} on (p-value {explained.level:g})")
     if explained.contributions:
-        say_columns("What the score falls by, in nats", ["column", "contribution", "value", "typical"], [
+        say_columns("What adds to the score, in nats", ["column", "contribution", "value", "typical"], [
             [printable(each.column), f"{each.contribution:.3g}", printable(each.value or "none"),
              printable(each.typical or "none")] for each in explained.contributions[:MOST_SHOWN]])
     if explained.pairs:
@@ -40,7 +40,7 @@ def say_explained(found: Found) -> None:
 
 
 def _say_neighbours(found: Found) -> None:
-    """Columns down, records across: those that the score falls by first, marked where they differ."""
+    """Columns down, records across: those that add to the score first, marked where they differ."""
     explained = found.explanation
     table = Table(box=None, pad_edge=False)
     for heading in ("column", "this record", *(f"normal {i + 1}" for i in range(len(explained.neighbours)))):

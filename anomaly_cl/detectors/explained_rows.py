@@ -16,7 +16,7 @@ from anomaly_cl.detectors.row_scorer import RowScorer
 from anomaly_cl.detectors.scored import segment_texts
 from anomaly_cl.schema import Role, Schema
 from anomaly_cl.scoring.calibration import Calibration
-from anomaly_cl.scoring.explain import Cells, contributions, typical_rows
+from anomaly_cl.scoring.explain import Cells, contributions, falls, nearest_rows, typical_rows
 
 UNUSUAL = 0.01  # p-value up to which a record is called unusual: that of the default policy
 
@@ -37,6 +37,13 @@ class ExplainedRows:
             return []
         words = self._words(self._typical(table))
         return [words.reasons(row, MOST_REASONS) for row in range(table.num_rows)]
+
+    def contributions(self, table: pa.Table | pa.RecordBatch) -> np.ndarray:
+        """What each column adds to the score (rows, columns) of conforming rows, in nats; see `scoring.explain`.
+
+        Columns are the encoder's `learned_names_`, then what else the score reads.
+        """
+        return self._typical(table).contributions
 
     def neighbours(self, table: pa.Table | pa.RecordBatch, k: int = 5) -> list[list[dict[str, Any]]]:
         """For each conforming row, its k nearest normal rows, nearest first, as {column: value}."""
@@ -60,26 +67,21 @@ class ExplainedRows:
             self._score_cells(found.cells), calibration.threshold(level, segments, table.num_rows), level)
         # another segment would be judged by other records
         may_change = np.array([segments is None or name != self.schema_.only(Role.SEGMENT) for name in found.names])
-        return explanations(found, self._words(found), judgement, [self._nearest(found, nearest[:, 0])], may_change,
+        return explanations(found, self._words(found), judgement, may_change,
                             self._neighbours_of(table, nearest[:, :k]))
 
     def _typical(self, table: pa.Table | pa.RecordBatch) -> Typical:
-        """What is typical of rows otherwise alike, and the falls of the score when columns take it."""
+        """What is typical of rows otherwise alike, and what each column adds to the score."""
         step = -(-self.reference_.num_rows // BANK_ROWS)
         near = self.reference_.take(np.arange(0, self.reference_.num_rows, step))
         beside = self._beside(table)
         rows, bank = self._cells(table, beside), self._cells(near, self._usual_beside(list(beside)))
-        positions = typical_rows(rows, bank)
-        donors = Donors(near, positions, bank.composed(positions))
-        return Typical(table, [*self.scorer_.encoder_.learned_names_, *beside], rows, bank, donors,
-                       contributions(self._score_cells, rows, donors.cells))
-
-    def _nearest(self, found: Typical, positions: np.ndarray) -> Donors:
-        """The nearest normal row of each, at these positions (rows,), as what all of its columns would take."""
-        near = self.reference_.take(positions)
-        beside = found.names[len(self.scorer_.encoder_.learned_names_):]
-        return Donors(near, np.repeat(np.arange(len(positions))[:, None], len(found.names), axis=1),
-                      self._cells(near, self._usual_beside(beside)))
+        positions, nearest = typical_rows(rows, bank), nearest_rows(rows, bank)
+        typical = Donors(near, positions, bank.composed(positions))
+        whole = Donors(near, np.repeat(nearest[:, None], rows.n_columns, axis=1), bank.take(nearest))
+        fall = falls(self._score_cells, rows, typical.cells)
+        return Typical(table, [*self.scorer_.encoder_.learned_names_, *beside], rows, bank, typical, whole, fall,
+                       contributions(self._score_cells, rows, typical.cells, whole.cells, fall))
 
     def _cells(self, table: pa.Table | pa.RecordBatch, beside: Mapping[str, np.ndarray | float]) -> Cells:
         encoder, found = self.scorer_.encoder_, np.zeros((table.num_rows, len(beside)))

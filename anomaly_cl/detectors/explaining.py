@@ -40,15 +40,15 @@ class Judgement:
 
 
 def explanations(
-    found: Typical, words: RowWords, judgement: Judgement, others: Sequence[Donors], may_change: np.ndarray,
+    found: Typical, words: RowWords, judgement: Judgement, may_change: np.ndarray,
     neighbours: Sequence[tuple[Neighbour, ...]],
 ) -> list[Explanation]:
-    """An explanation of each row. A counterfactual takes the cells of typical rows, or of `others` if that needs fewer;
-    among the columns that may change (columns,).
+    """An explanation of each row. A counterfactual takes the cells of typical rows, or of the nearest one if that needs
+    fewer, among the columns that may change (columns,).
     """
     scores, every = judgement.scores, np.arange(len(judgement.scores))
     p_values, pairs = judgement.p_value(scores, every), _pairs(found, judgement)
-    ways = _ways(found, words, judgement, others, may_change)
+    ways = _ways(found, words, judgement, may_change)
     explained = []
     for row in every.tolist():
         score, p_value, threshold = float(scores[row]), float(p_values[row]), float(judgement.thresholds[row])
@@ -66,7 +66,7 @@ def _pairs(found: Typical, judgement: Judgement) -> dict[int, tuple[PairContribu
     rows = np.flatnonzero((excess >= 0) & (best < LITTLE * excess))
     if not len(rows) or found.falls.shape[1] < 2:
         return {}
-    pairs, falls = pair_contributions(judgement.score, found.cells.take(rows), found.bank, found.falls[rows])
+    pairs, falls = pair_contributions(judgement.score, found.cells.take(rows), found.bank, found.contributions[rows])
     return {
         int(row): tuple(PairContribution(found.names[pairs[place, pair, 0]], found.names[pairs[place, pair, 1]],
                                          float(falls[place, pair]))
@@ -77,12 +77,12 @@ def _pairs(found: Typical, judgement: Judgement) -> dict[int, tuple[PairContribu
 
 
 def _ways(
-    found: Typical, words: RowWords, judgement: Judgement, others: Sequence[Donors], may_change: np.ndarray
+    found: Typical, words: RowWords, judgement: Judgement, may_change: np.ndarray
 ) -> dict[int, Counterfactual]:
     """The counterfactual of each row at or over its threshold that has one."""
     rows = np.flatnonzero(judgement.scores >= judgement.thresholds)
     ways: dict[int, tuple[Donors, Changes, int]] = {}
-    for donors in (found.donors, *others):
+    for donors in (found.donors, found.nearest):
         changes = fewest_changes(judgement.score, found.cells.take(rows), donors.cells.take(rows),
                                  judgement.thresholds[rows], may_change)
         for place, row in enumerate(rows.tolist()):

@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Contribution:
-    """A column, by how much the score falls when it takes what records otherwise alike have, and both as text."""
+    """A column, what it adds to the score in nats (see `scoring.explain`), its value and the typical one."""
 
     column: str
     contribution: float
@@ -71,8 +71,8 @@ class Counterfactual:
 class Explanation:
     """Why a record was scored as it was.
 
-    sentence: at most three clauses in words. clauses: these one by one. contributions: every column that the score
-    falls by, strongest first. pairs: where a single column explains little, pairs that explain more. neighbours: the
+    sentence: at most three clauses in words. clauses: these one by one. contributions: every column that adds to the
+    score, strongest first. pairs: where a single column explains little, pairs that explain more. neighbours: the
     nearest normal records.
     counterfactual: None where the record is under the threshold already, or no change of columns brings it there.
     threshold: the score from which a record has a p-value of at most `level`.

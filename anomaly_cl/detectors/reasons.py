@@ -51,8 +51,8 @@ class Donors:
 
 @dataclass(frozen=True)
 class Typical:
-    """Rows, the names of their columns, what is typical of rows otherwise alike, and the falls of the score (rows,
-    columns) when a column takes that.
+    """Rows, the names of their columns, cells of rows otherwise alike and of the most similar normal row, the falls of
+    the score (rows, columns) when a column takes what is typical, and its contributions (rows, columns).
     """
 
     rows: pa.Table | pa.RecordBatch
@@ -60,7 +60,9 @@ class Typical:
     cells: Cells
     bank: Cells
     donors: Donors
+    nearest: Donors
     falls: np.ndarray
+    contributions: np.ndarray
 
 
 class RowWords:
@@ -71,8 +73,8 @@ class RowWords:
 
     def strongest(self, row: int) -> list[int]:
         """Columns with a positive contribution that can be told, strongest first."""
-        fall = self.found.falls[row]
-        return [int(j) for j in np.argsort(-fall, kind="stable") if fall[j] > 0 and self.can_tell(row, int(j))]
+        nats = self.found.contributions[row]
+        return [int(j) for j in np.argsort(-nats, kind="stable") if nats[j] > 0 and self.can_tell(row, int(j))]
 
     def can_tell(self, row: int, column: int) -> bool:
         """Whether there is anything to be told of a column."""
@@ -83,8 +85,9 @@ class RowWords:
         reasons = []
         for column in self.strongest(row)[:most]:
             value, typical = self.told(row, column)
-            reasons.append({"column": self.found.names[column], "contribution": float(self.found.falls[row, column]),
-                            "value": value, "typical": typical})
+            nats = float(self.found.contributions[row, column])
+            reasons.append({"column": self.found.names[column], "contribution": nats, "value": value,
+                            "typical": typical})
         return reasons
 
     def told(self, row: int, column: int) -> tuple[str | None, str | None]:
@@ -106,7 +109,8 @@ class RowWords:
         chosen: dict[object, int] = {}
         for column in self.strongest(row):
             chosen.setdefault(self.subject(column), column)
-        return [(float(self.found.falls[row, column]), Clause(self.found.names[column], self.clause(row, column)))
+        return [(float(self.found.contributions[row, column]),
+                 Clause(self.found.names[column], self.clause(row, column)))
                 for column in list(chosen.values())[:most]]
 
     def change(self, row: int, column: int, donors: Donors) -> Change:

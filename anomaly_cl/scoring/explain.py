@@ -14,6 +14,7 @@ import numpy as np
 ALIKE_ROWS = 15  # normal rows most like a row in its other columns; their medoid says what is typical
 MOST_COLUMNS = 32  # columns tried for a row; wider tables try those that differ most from what is typical
 PAIRED_COLUMNS = 8  # of a row, whose pairs are tried
+FARTHEST = 1.0  # squared distance in a column, beyond which it counts no more where whole rows are compared
 CELLS = 4_000_000  # bounds the memory
 
 
@@ -85,28 +86,65 @@ def typical_rows(rows: Cells, bank: Cells) -> np.ndarray:
     return found
 
 
-def contributions(score: Score, rows: Cells, typical: Cells) -> np.ndarray:
+def nearest_rows(rows: Cells, bank: Cells) -> np.ndarray:
+    """The bank row (rows,) that is most like each row, where no column counts for more than a distance of 1.
+
+    So it is one that agrees in most columns, however far off the others are.
+    """
+    found = np.zeros(len(rows), np.intp)
+    for part, apart, total in _distances(rows, bank):
+        found[part] = np.sum([np.minimum(each, FARTHEST) for each in apart.values()] or [total], axis=0).argmin(axis=1)
+    return found
+
+
+def falls(score: Score, rows: Cells, typical: Cells) -> np.ndarray:
     """Fall of the score (rows, columns), in its unit, when a column takes its typical value."""
+    row, column = _tried(rows, typical)
+    found = np.zeros((len(rows), rows.n_columns))
+    found[row, column] = score(rows)[row] - scores_of_changes(score, rows, typical, row, _single(column, rows))
+    return found
+
+
+def contributions(score: Score, rows: Cells, typical: Cells, nearest: Cells, fall: np.ndarray) -> np.ndarray:
+    """What each column adds to the score (rows, columns): the mean of its fall when the column takes its typical value,
+    `falls`, and of the rise of the nearest normal row's score when that takes the column's value.
+
+    One asks with all other oddities in place, the other without any: these are the last and the first place among all
+    orders that a Shapley value is the mean over (Shapley 1953; Strumbelj and Kononenko 2010). A column that others
+    hide, or help, counts either way.
+    """
+    row, column = _tried(rows, typical)
+    found = np.zeros(fall.shape)
+    rise = scores_of_changes(score, nearest, rows, row, _single(column, rows)) - score(nearest)[row]
+    found[row, column] = (fall[row, column] + rise) / 2
+    return found
+
+
+def _tried(rows: Cells, typical: Cells) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (n,) of rows, and the columns (n,) that differ from what is typical, the farthest 32 of each row."""
     apart = rows.apart(typical)
     tried = np.zeros(apart.shape, bool)
     np.put_along_axis(tried, np.argsort(-apart, axis=1, kind="stable")[:, :MOST_COLUMNS], True, axis=1)
     row, column = np.nonzero(tried & (apart > 0))
-    falls = np.zeros(apart.shape)
-    changed = np.zeros((len(row), rows.n_columns), bool)
-    changed[np.arange(len(row)), column] = True
-    falls[row, column] = score(rows)[row] - scores_of_changes(score, rows, typical, row, changed)
-    return falls
+    return row, column
 
 
-def pair_contributions(score: Score, rows: Cells, bank: Cells, falls: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _single(column: np.ndarray, rows: Cells) -> np.ndarray:
+    """A mask (n, columns) of one column each."""
+    mask = np.zeros((len(column), rows.n_columns), bool)
+    mask[np.arange(len(column)), column] = True
+    return mask
+
+
+def pair_contributions(score: Score, rows: Cells, bank: Cells, single: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of columns (rows, pairs, 2), and the fall of the score (rows, pairs) when both change together.
 
     They take both values from one bank row, the medoid of those nearest in all other columns. Tried are all pairs among
-    the eight columns with the largest contributions of their own, `falls` (rows, columns).
+    the eight columns with the largest contributions of their own, `single` (rows, columns).
     """
-    few = min(PAIRED_COLUMNS, falls.shape[1])
+    few = min(PAIRED_COLUMNS, single.shape[1])
     one, other = np.triu_indices(few, 1)
-    strongest = np.sort(np.argsort(-falls, axis=1, kind="stable")[:, :few], axis=1)
+    strongest = np.sort(np.argsort(-single, axis=1, kind="stable")[:, :few], axis=1)
     pairs = np.stack([strongest[:, one], strongest[:, other]], axis=2)
     there, blocks = bank.matrices[bank.space].astype(np.float64), _blocks(bank)
     positions = np.zeros(pairs.shape[:2], np.intp)
@@ -118,7 +156,7 @@ def pair_contributions(score: Score, rows: Cells, bank: Cells, falls: np.ndarray
                 values = there[:, np.concatenate([blocks[column] for column in known] or [np.zeros(0, np.intp)])][alike]
                 positions[part.start + i, place] = alike[_medoid(values[None])[0, 0]]
     row = np.repeat(np.arange(len(rows)), pairs.shape[1])
-    changed = np.zeros((len(row), falls.shape[1]), bool)
+    changed = np.zeros((len(row), single.shape[1]), bool)
     np.put_along_axis(changed, pairs.reshape(-1, 2), True, axis=1)
     repeated = bank.take(positions.reshape(-1))
     after = scores_of_changes(score, rows.take(row), repeated, np.arange(len(row)), changed)

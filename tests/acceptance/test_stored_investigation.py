@@ -184,7 +184,9 @@ def test_series_are_stored_whole_and_around_their_spans(tmp_path):
     shown = [alert for alert in alerts if alert.signal]
     assert len(shown) == 3
     assert min(alert.score for alert in shown) >= max(alert.score for alert in alerts if not alert.signal)
+    assert [bool(alert.explanation) for alert in alerts] == [bool(alert.signal) for alert in alerts]
     for alert in shown:
+        assert {clause["column"] for clause in alert.explanation["clauses"]} <= set(alert.signal["channels"])
         times = pd.to_datetime([each for each in alert.signal["time"] if each])
         assert times.min() <= pd.Timestamp(alert.record["span start"]) <= pd.Timestamp(alert.record["span end"])
         assert pd.Timestamp(alert.record["span end"]) <= times.max()

@@ -5,7 +5,15 @@ import pytest
 
 from anomaly_cl.scoring import explain
 from anomaly_cl.scoring.counterfactual import fewest_changes
-from anomaly_cl.scoring.explain import Cells, contributions, pair_contributions, scores_of_changes, typical_rows
+from anomaly_cl.scoring.explain import (
+    Cells,
+    contributions,
+    falls,
+    nearest_rows,
+    pair_contributions,
+    scores_of_changes,
+    typical_rows,
+)
 
 
 def cells(matrix, column_of=None):
@@ -46,15 +54,38 @@ def test_what_is_typical_of_a_row_does_not_depend_on_the_others(bank, monkeypatc
     np.testing.assert_array_equal(together, alone)
 
 
-def test_contributions_are_falls_of_the_score(bank):
+def test_falls_of_the_score(bank):
     rows, typical = cells([[9, 0, 0, 0, 0], [0, 0, 3, 0, 9]]), cells(np.repeat(bank[:1], 2, axis=0))
     expected = 2 * (rows.matrices["tails"] - typical.matrices["tails"])
-    np.testing.assert_allclose(contributions(total, rows, typical), expected, atol=1e-5)
+    np.testing.assert_allclose(falls(total, rows, typical), expected, atol=1e-5)
+
+
+def test_the_nearest_row_agrees_in_most_columns_however_far_off_the_others_are(bank):
+    rows = bank[:20] + np.array([1e3, 0, 0, 0, 0])
+    np.testing.assert_array_equal(nearest_rows(cells(rows), cells(bank)), range(20))
+
+
+def test_contributions_are_shapley_values_where_two_columns_matter():
+    """Of a game of two players the mean of the first and the last place is that over all orders."""
+    rng = np.random.default_rng(5)
+    rows, normal = cells(rng.normal(size=(30, 2)) * 3), cells(rng.normal(size=(30, 2)))
+
+    def score(each):
+        x = each.matrices["rank"].astype(float)
+        return np.abs(x).max(axis=1) + x[:, 0] * x[:, 1]
+
+    found = contributions(score, rows, normal, normal, falls(score, rows, normal))
+    one, other = (score(normal.replaced(rows, np.tile(mask, (30, 1)))) for mask in ([True, False], [False, True]))
+    neither, both = score(normal), score(rows)
+    np.testing.assert_allclose(found[:, 0], ((one - neither) + (both - other)) / 2)
+    np.testing.assert_allclose(found.sum(axis=1), both - neither)
 
 
 def test_wide_rows_try_the_columns_that_differ_most():
-    falls = contributions(total, cells(np.arange(100.0)[None]), cells(np.zeros((1, 100))))
-    assert set(np.flatnonzero(falls[0])) == set(range(100 - explain.MOST_COLUMNS, 100))
+    rows, typical = cells(np.arange(100.0)[None]), cells(np.zeros((1, 100)))
+    found = falls(total, rows, typical)
+    np.testing.assert_allclose(contributions(total, rows, typical, typical, found), found)
+    assert set(np.flatnonzero(found[0])) == set(range(100 - explain.MOST_COLUMNS, 100))
 
 
 def test_a_column_beside_those_compared_is_replaced_too():
@@ -62,8 +93,8 @@ def test_a_column_beside_those_compared_is_replaced_too():
         return Cells({"rank": np.zeros((1, 2)), "beside": np.array([[value]])},
                      {"rank": np.arange(2), "beside": np.array([2])}, "rank")
 
-    falls = contributions(lambda rows: rows.matrices["beside"][:, 0], both(7.0), both(0.0))
-    np.testing.assert_array_equal(falls, [[0, 0, 7]])
+    found = falls(lambda rows: rows.matrices["beside"][:, 0], both(7.0), both(0.0))
+    np.testing.assert_array_equal(found, [[0, 0, 7]])
 
 
 def test_pairs_take_both_values_from_the_medoid_of_rows_otherwise_alike(bank):
@@ -73,8 +104,7 @@ def test_pairs_take_both_values_from_the_medoid_of_rows_otherwise_alike(bank):
     def score(each):
         return np.square(each.matrices["rank"].astype(float)).sum(axis=1)
 
-    falls = contributions(score, rows, cells(np.zeros((4, 5))))
-    pairs, found = pair_contributions(score, rows, cells(bank), falls)
+    pairs, found = pair_contributions(score, rows, cells(bank), falls(score, rows, cells(np.zeros((4, 5)))))
     for i, row in enumerate(rows.matrices["rank"].astype(float)):
         assert {frozenset(pair) for pair in pairs[i].tolist()} == set(map(frozenset, combinations(range(5), 2)))
         for pair, fall in zip(pairs[i], found[i], strict=True):
