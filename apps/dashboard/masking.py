@@ -12,6 +12,8 @@ from typing import Any
 
 from access import Actor
 
+from anomaly_cl.detectors.differing import is_number
+
 MASK = "•••"
 NAMES = ("column", "name", "channel")  # keys whose text says which column the values beside it are of
 MEASURES = frozenset({*NAMES, "columns", "contribution", "share", "kind", "role", "private", "rows", "judged", "risk",
@@ -66,7 +68,7 @@ class Mask:
         """What is at stake; None where it is, or may be, the number of a private column."""
         if not self or amount is None:
             return amount
-        of = [column for column, value in record.items() if _is_number(value) and float(value) == amount]
+        of = [column for column, value in record.items() if is_number(value) and float(value) == amount]
         return None if not of or self.columns.intersection(of) else amount
 
     def tree(self, data: Any) -> Any:
@@ -168,7 +170,3 @@ def _texts(record: Mapping[str, Any], columns: Iterable[str] | None = None) -> s
     chosen = record if columns is None else [column for column in columns if column in record]
     texts = {str(record[column]) for column in chosen if record[column] is not None}
     return texts | {text.replace("T", " ") for text in texts}
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
