@@ -13,6 +13,7 @@ from palette import BLUE, GREY, GRID, SKY, VERMILLION
 from policy import AlertsAt
 
 CONFIG = {"displayModeBar": False, "scrollZoom": False}
+FORTNIGHT = 14  # days
 FEW = 5  # counts up to which each has a tick
 LABEL = 26  # characters of a name or value beside a bar
 
@@ -61,6 +62,16 @@ def risk_histogram(histogram: Mapping[str, Any], threshold: float | None) -> go.
     return figure
 
 
+def label_days(figure: go.Figure, days: Sequence[str]) -> None:
+    """A label a day (ISO dates, in order) where they lie within two weeks; plotly thins the labels of longer times.
+
+    Some days far apart are a long time too: thousands of labels would keep the browser busy for minutes.
+    """
+    apart = (date.fromisoformat(days[-1]) - date.fromisoformat(days[0])).days if days else 0
+    by_day = apart < FORTNIGHT
+    figure.update_xaxes(showgrid=False, tickformat="%d %b" if by_day else None, dtick=86_400_000 if by_day else None)
+
+
 def alerts_a_day(days: Sequence[Sequence[Any]]) -> go.Figure:
     dates, scored, alerts = zip(*days, strict=True) if days else ((), (), ())
     figure = go.Figure(go.Bar(
@@ -68,8 +79,7 @@ def alerts_a_day(days: Sequence[Sequence[Any]]) -> go.Figure:
         hovertemplate="%{x|%a %d %b %Y}<br>%{y:,} alerts of %{customdata:,} rows<extra></extra>",
         width=0.7 * 86_400_000,
     ))
-    # A handful of days gets a label each; a long series is thinned by plotly.
-    figure.update_xaxes(showgrid=False, tickformat="%d %b", dtick=86_400_000 if len(dates) <= 14 else None)
+    label_days(figure, [str(day)[:10] for day in dates])
     figure.update_yaxes(tickformat=",d", title="alerts", range=[0, 1.08 * max([*alerts, 1])],
                         dtick=1 if max([*alerts, 1]) <= FEW else None)
     lay_out(figure, height=240)

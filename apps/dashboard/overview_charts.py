@@ -25,7 +25,7 @@ def verdicts_a_day(days: Sequence[tuple[str, Mapping[str, int]]]) -> go.Figure:
                hovertemplate=f"%{{x|%a %d %b %Y}}<br>%{{y:,}} {verdict}<extra></extra>")
         for verdict in ("fraud", "legitimate", "unsure")
     ])
-    figure.update_xaxes(showgrid=False, tickformat="%d %b", dtick=DAY if len(days) <= 14 else None)
+    charts.label_days(figure, [day for day, _ in days])
     most = max((sum(counts.values()) for _, counts in days), default=0)
     figure.update_yaxes(tickformat=",d", title="verdicts", dtick=1 if most <= charts.FEW else None)
     charts.lay_out(figure, height=240)

@@ -43,8 +43,8 @@ def _lines(file: Path, alerts: int, say: Callable[[str], None] | None) -> Iterat
     with open_store(file) as store:
         engine = store.engine
         known = Known.of(engine)
-        for name, script, parameters in visits(engine, known):
-            first, second = page_times(file, script, parameters)
+        for name, script, heading, parameters in visits(engine, known):
+            first, second = page_times(file, script, heading, parameters)
             yield _line("page", name, "", first) | {"again_cpu": second.cpu, "again": second.wall}
         asked = [(name, what, question) for name, what, question in of_queue(engine, known)]
         asked += [(name, "", question) for name, question in others(engine, known)]

@@ -19,22 +19,27 @@ def make_importable() -> None:
         sys.path.insert(0, str(DASHBOARD))
 
 
-def page_times(store: Path, script: str, parameters: dict[str, str]) -> tuple[Took, Took]:
-    """How long a visitor's first run of a page takes, and a second one, the server being up; an error is raised."""
+def page_times(store: Path, script: str, heading: str, parameters: dict[str, str]) -> tuple[Took, Took]:
+    """How long a visitor's first run of a page takes, and a second one, the server being up; errors are raised."""
     from streamlit import config
     from streamlit.testing.v1 import AppTest
 
     os.environ["ANOMALY_CL_STORE"] = str(store)
     config.set_option("server.address", "127.0.0.1")
     app = AppTest.from_file(str(DASHBOARD / "app.py"), default_timeout=PATIENCE)
+    app.run()  # the harness switches pages only from a page that was run
     app.switch_page(script)
+    app.query_params.clear()
     for name, value in parameters.items():
         app.query_params[name] = value
-    return _run(app), _run(app)
+    return _run(app, heading), _run(app, heading)
 
 
-def _run(app: Any) -> Took:
+def _run(app: Any, heading: str) -> Took:
     found = took(app.run)
-    for error in app.exception:
-        raise RuntimeError(f"the page failed: {error.value}")
+    shown = [element.proto.body for element in app.get("html")]
+    for error in [*app.exception, *app.error]:
+        raise RuntimeError(f"the page {heading} failed: {error.value}")
+    if not any("<h1>" in body and heading in body for body in shown):
+        raise RuntimeError(f"the page {heading} was not shown, but {shown[:1]}")
     return found

@@ -14,18 +14,18 @@ from sqlalchemy import Engine
 from apps.benchmark.dashboard.plant import MODEL as PLANT_MODEL
 from apps.benchmark.dashboard.questions import ADMIN, DAY, DAYS_LATER, Known
 
-Visit = tuple[str, str, dict[str, str]]
+Visit = tuple[str, str, str, dict[str, str]]
 
 
 def visits(engine: Engine, known: Known) -> list[Visit]:
-    """(name, script, query parameters) of each page."""
+    """(name, script, a part of its heading, query parameters) of each page."""
     of_run = {"run": known.run}
     return [
-        ("Overview", page_names.OVERVIEW, of_run), *_queue(engine, known),
-        ("Case, the busiest entity's", page_names.CASE, {"case": str(known.case)}),
-        ("Map", page_names.MAP, of_run), ("Series", page_names.SERIES, {}),
-        ("Model of rows", page_names.MODEL, {"model": known.model}),
-        ("Model of series", page_names.MODEL, {"model": PLANT_MODEL}),
+        ("Overview", page_names.OVERVIEW, "Overview", of_run), *_queue(engine, known),
+        ("Case, the busiest entity's", page_names.CASE, known.entity, {"case": str(known.case)}),
+        ("Map", page_names.MAP, "Map", of_run), ("Series", page_names.SERIES, "Series", {}),
+        ("Model of rows", page_names.MODEL, "Model", {"model": known.model}),
+        ("Model of series", page_names.MODEL, "Model", {"model": PLANT_MODEL}),
     ]
 
 
@@ -44,6 +44,6 @@ def _queue(engine: Engine, known: Known) -> list[Visit]:
                 replace(every, run=known.run, since=DAY, until=DAYS_LATER, min_risk=30.0), {}),
             "of nobody": (replace(every, assignee="nobody"), {}),
         }
-        found += [(f"Queue of {view}, {name}", page_names.QUEUE, {**address.parameters(filters), **more})
+        found += [(f"Queue of {view}, {name}", page_names.QUEUE, "Queue", {**address.parameters(filters), **more})
                   for name, (filters, more) in asked.items()]
     return found

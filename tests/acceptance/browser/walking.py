@@ -5,19 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page
 
 ARTIFACTS = Path(__file__).parents[3] / "artifacts"
 ROW = 36  # pixels of one row of a table, and of its head
+# asked of the page at once: an assertion that is tried again describes the whole page each time, while it is drawn
+SETTLED = """charts => {
+    const count = selector => document.querySelectorAll(selector).length;
+    return count("[data-testid=stApp][data-test-script-state=notRunning]") === 1
+        && count("[data-testid=stSkeleton]") === 0
+        && (charts === 0 || count(".js-plotly-plot .cartesianlayer") === charts);
+}"""
 ON_SQLITE = pytest.mark.parametrize("dashboard", ["sqlite"], indirect=True)
 
 
 def settled(page: Page, charts: int = 0) -> None:
     """Wait until the script has run, and its charts are drawn."""
-    expect(page.locator("[data-testid=stApp]")).to_have_attribute("data-test-script-state", "notRunning")
-    if charts:
-        expect(page.locator(".js-plotly-plot .cartesianlayer")).to_have_count(charts)
-    expect(page.locator("[data-testid=stSkeleton]")).to_have_count(0)
+    page.wait_for_function(SETTLED, arg=charts, polling=100)
 
 
 def click_row(page: Page, number: int, x: int = 400) -> None:
