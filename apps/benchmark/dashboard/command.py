@@ -28,8 +28,10 @@ def measure_dashboard(out: Path, alerts: int, say: Callable[[str], None], *, pla
     make_importable()
     lines = []
     for line in _lines(file, alerts, say if plans else None):
-        say(f"{line['part']}, {line['what']}{', ' + line['of'] if line['of'] else ''}: {line['cpu']:.3f} s of computing, {line['seconds']:.3f} s")
-        lines.append({"date": date.today().isoformat(), "alerts": alerts, "megabytes": file.stat().st_size / 1e6} | line)
+        about = ", ".join(filter(None, (line["part"], line["what"], line["of"])))
+        say(f"{about}: {line['cpu']:.3f} s of computing, {line['seconds']:.3f} s")
+        told = {"date": date.today().isoformat(), "alerts": alerts, "megabytes": file.stat().st_size / 1e6}
+        lines.append(told | line)
     frame = pd.DataFrame(lines)
     frame.to_csv(out / FILE, index=False, float_format="%.4f")
     return write(out / "benchmark-dashboard.md", frame)

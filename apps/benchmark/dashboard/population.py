@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,8 @@ POOL = 2_000  # different sets of neighbours, explanations and pasts, used again
 PAST = 12  # records of an entity's past
 HABITS = ("amount", "hour", "merchant", "channel", "country", "purchases in 24 h")
 CATEGORIES = ("grocery", "fuel", "travel", "restaurant", "electronics", "health", "leisure", "household", "gambling")
-WORDS = ("Corner", "Rail", "Bistro", "Bright", "Green", "Harbour", "North", "Old Town", "Silver", "Sunny", "Union", "Vale")
+WORDS = ("Corner", "Rail", "Bistro", "Bright", "Green", "Harbour", "North", "Old Town", "Silver", "Sunny", "Union",
+         "Vale")
 TRADES = ("Bakery", "Books", "Cinema", "Fashion", "Fuel", "Garden", "Grocery", "Hotel", "Pharmacy", "Shoes", "Toys")
 
 
@@ -58,7 +60,7 @@ class Population:
 
     def months(self, runs: int) -> list[Month]:
         edges = np.linspace(0, self.alerts, runs + 1).astype(int)
-        return [Month(i, int(a), int(b - a)) for i, (a, b) in enumerate(zip(edges, edges[1:], strict=False))]
+        return [Month(i, int(a), int(b - a)) for i, (a, b) in enumerate(pairwise(edges))]
 
     def busiest(self) -> str:
         """The customer of most alerts."""
@@ -82,8 +84,9 @@ class Population:
                     "normal": np.round(rng.normal(0, 1, (2_000, 2)), 4).tolist()},
         }
         rows = month.alerts * ROWS_AN_ALERT
-        return Run(id=f"run-{month.number:02d}", model_id=MODEL, input_name=f"transactions-{month.start:%Y-%m-%d}.parquet",
-                   input_hash=f"{month.number:064x}", where_clause="", policy="alpha=0.01", rows_in=rows + 14,
+        return Run(id=f"run-{month.number:02d}", model_id=MODEL,
+                   input_name=f"transactions-{month.start:%Y-%m-%d}.parquet", input_hash=f"{month.number:064x}",
+                   where_clause="", policy="alpha=0.01", rows_in=rows + 14,
                    rows_scored=rows, rows_rejected=14, alerts_raised=month.alerts, summary=summary, private=[PRIVATE],
                    created_at=month.end)
 
@@ -133,8 +136,8 @@ class Pools:
     def made(cls, seed: int) -> Pools:
         rng = np.random.default_rng([seed, 3])
         start = datetime(2024, 10, 1)
-        neighbours = [[_record(f"TX-{rng.integers(10**6)}", f"C-{rng.integers(10**6):06d}", rng.integers(900),
-                               rng.integers(900), round(float(rng.lognormal(3.6, 0.5)), 2),
+        neighbours = [[_record(f"TX-{rng.integers(10**6)}", f"C-{rng.integers(10**6):06d}",
+                               int(rng.integers(900)), int(rng.integers(900)), round(float(rng.lognormal(3.6, 0.5)), 2),
                                start + timedelta(minutes=int(rng.integers(100_000))), frozenset())
                        for _ in range(NEIGHBOURS)] for _ in range(POOL)]
         pasts = [[{"time": (start + timedelta(hours=int(hour))).isoformat(), "key": f"TX-{rng.integers(10**6)}",

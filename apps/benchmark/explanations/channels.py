@@ -88,6 +88,6 @@ def measure(plant: Plant, seeds: Sequence[int], out: Path, say: Callable[[str], 
         means = found.groupby("model", sort=False)["hit1"].mean()
         say(f"seed {key[0]}: {len(found) // len(means)} anomalies with alerts, hit@1 "
             + ", ".join(f"{name} {value:.3f}" for name, value in means.items()))
-        return [dict(line) for line in found.to_dict("records")]
+        return [{str(name): value for name, value in line.items()} for line in found.to_dict("records")]
 
     return measure_undone(out / FILE, ["seed"], [(seed,) for seed in seeds], lines)

@@ -129,4 +129,4 @@ def plant_all(p_value: Callable[[np.ndarray], np.ndarray], normals: Normals, key
     if not cells:
         raise InputError("a detector notices some planted rows", "it noticed none", "choose another data set")
     rows_, masks, kinds, counts, places = zip(*cells, strict=True)
-    return Planted(np.stack(rows_), np.stack(masks), *map(np.array, (kinds, counts, places)), found)
+    return Planted(np.stack(rows_), np.stack(masks), np.array(kinds), np.array(counts), np.array(places), found)

@@ -88,9 +88,9 @@ def means(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _means(frame: pd.DataFrame) -> str:
     lines = means(frame)
-    rows = ([str(name), *(number(line[column], 1 if column == "s" else 3) for column in lines)]
+    rows = ([str(name), *(number(value, 1 if column == "s" else 3) for column, value in line.items())]
             for name, line in lines.iterrows())
-    return markdown(["method", *lines], rows)
+    return markdown(["method", *map(str, lines)], rows)
 
 
 def _versus_ours(frame: pd.DataFrame) -> list[str]:
@@ -140,13 +140,14 @@ def _cells(frame: pd.DataFrame, measure: str) -> str:
 
 def _by_set(frame: pd.DataFrame, measure: str, sets: Sequence[str]) -> str:
     table = by_set(frame, measure)
-    rows = ([name, *(number(x, 3) for x in table.loc[name])] for name in sets if name in table.index)
+    cells = dict(zip(map(str, table.index), table.to_numpy(float), strict=True))
+    rows = ([name, *(number(x, 3) for x in cells[name])] for name in sets if name in cells)
     return markdown(["data", *map(str, table)], rows)
 
 
 def _noticed(frame: pd.DataFrame) -> str:
     cells = frame[[*KEY[:2], "kind", "columns", "noticed", "tried"]].drop_duplicates()
-    rows = ([f"{kind}, {count} column{'s' if count > 1 else ''}", f"{part['tried'].sum():,}",
+    rows = ([f"{kind}, {count} column{'' if count == 1 else 's'}", f"{part['tried'].sum():,}",
              f"{part['noticed'].sum() / part['tried'].sum():.0%}"]
             for (kind, count), part in cells.groupby(["kind", "columns"], sort=False))
     return markdown(["planted", "rows tried", "noticed"], rows)
