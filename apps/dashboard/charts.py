@@ -30,7 +30,7 @@ def reason_bars(reasons: Sequence[Mapping[str, Any]]) -> go.Figure:
         text=[f"{value:.1f}" for value in values], textposition="outside", cliponaxis=False,
     ))
     lay_out(figure, height=max(64 + 48 * len(values), 220), right=44)
-    figure.update_xaxes(title="how far the score falls if this column is made normal", rangemode="tozero")
+    figure.update_xaxes(title="contribution to the score (nats)", rangemode="tozero")
     figure.update_yaxes(tickmode="array", tickvals=list(range(len(values))), ticktext=labels, showgrid=False,
                         automargin=True, tickfont_size=14, range=[-0.5, max(len(values), 2) - 0.5])
     return figure

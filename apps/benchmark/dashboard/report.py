@@ -15,9 +15,9 @@ ABOUT = """`python -m apps.benchmark dashboard --alerts {alerts} --out DIR` buil
  by run (import, verdicts, suppressions), and measures on it.
 
 The time of a page is what its server computes for a visitor: the script of the page with all its queries, run by \
-Streamlit's own test harness in one process, the file in memory. The first run is that of a new visitor, the \
-second one of a widget touched. What the browser draws then is not in it. The target is {target:g} s. Queries are the functions \
-behind the pages, medians of {repeats}; writes are done once, on a copy.
+Streamlit's own test harness in one process, the file in memory. The first run is that of a new visitor, the second \
+one of a widget touched. What the browser draws then is not in it. The target is {target:g} s. Queries are the \
+functions behind the pages, medians of {repeats}; writes are done once, on a copy.
 
 Times are seconds that the process computed on one core, which others on the same machine do not lengthen; writes also \
 have their seconds on the clock, in which the disk is."""
