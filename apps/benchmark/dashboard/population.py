@@ -4,6 +4,7 @@ strange. Like the real thing in size, length of tails and width of records, not 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,7 +29,8 @@ POOL = 2_000  # different sets of neighbours, explanations and pasts, used again
 PAST = 12  # records of an entity's past
 HABITS = ("amount", "hour", "merchant", "channel", "country", "purchases in 24 h")
 CATEGORIES = ("grocery", "fuel", "travel", "restaurant", "electronics", "health", "leisure", "household", "gambling")
-WORDS = ("Corner", "Rail", "Bistro", "Bright", "Green", "Harbour", "North", "Old Town", "Silver", "Sunny", "Union", "Vale")
+WORDS = ("Corner", "Rail", "Bistro", "Bright", "Green", "Harbour", "North", "Old Town", "Silver", "Sunny", "Union",
+         "Vale")
 TRADES = ("Bakery", "Books", "Cinema", "Fashion", "Fuel", "Garden", "Grocery", "Hotel", "Pharmacy", "Shoes", "Toys")
 
 
@@ -58,11 +60,7 @@ class Population:
 
     def months(self, runs: int) -> list[Month]:
         edges = np.linspace(0, self.alerts, runs + 1).astype(int)
-        return [Month(i, int(a), int(b - a)) for i, (a, b) in enumerate(zip(edges, edges[1:], strict=False))]
-
-    def busiest(self) -> str:
-        """The customer of most alerts."""
-        return _customer(0)
+        return [Month(i, int(a), int(b - a)) for i, (a, b) in enumerate(itertools.pairwise(edges))]
 
     def run(self, month: Month) -> Run:
         rng = np.random.default_rng([self.seed, month.number, 1])
@@ -82,10 +80,12 @@ class Population:
                     "normal": np.round(rng.normal(0, 1, (2_000, 2)), 4).tolist()},
         }
         rows = month.alerts * ROWS_AN_ALERT
-        return Run(id=f"run-{month.number:02d}", model_id=MODEL, input_name=f"transactions-{month.start:%Y-%m-%d}.parquet",
-                   input_hash=f"{month.number:064x}", where_clause="", policy="alpha=0.01", rows_in=rows + 14,
-                   rows_scored=rows, rows_rejected=14, alerts_raised=month.alerts, summary=summary, private=[PRIVATE],
-                   created_at=month.end)
+        return Run(
+            id=f"run-{month.number:02d}", model_id=MODEL, input_name=f"transactions-{month.start:%Y-%m-%d}.parquet",
+            input_hash=f"{month.number:064x}", where_clause="", policy="alpha=0.01", rows_in=rows + 14,
+            rows_scored=rows, rows_rejected=14, alerts_raised=month.alerts, summary=summary, private=[PRIVATE],
+            created_at=month.end,
+        )
 
     def of(self, run: Run, month: Month) -> Iterator[Alert]:
         """The alerts of a month in the order of time."""
