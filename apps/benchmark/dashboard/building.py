@@ -1,4 +1,4 @@
-"""The store that is measured: a year of runs, and what people did with them, made once and kept."""
+"""The store that is measured: months of runs, and what people did with them; made once and kept in a folder."""
 
 from __future__ import annotations
 

@@ -26,12 +26,11 @@ def measure_dashboard(out: Path, alerts: int, say: Callable[[str], None], *, pla
     """
     file = built(out, alerts, say)
     make_importable()
-    lines = []
+    size, lines = file.stat().st_size / 1e6, []
     for line in _lines(file, alerts, say if plans else None):
-        about = ", ".join(filter(None, (line["part"], line["what"], line["of"])))
-        say(f"{about}: {line['cpu']:.3f} s of computing, {line['seconds']:.3f} s")
-        told = {"date": date.today().isoformat(), "alerts": alerts, "megabytes": file.stat().st_size / 1e6}
-        lines.append(told | line)
+        named = ", ".join(filter(None, [line["part"], line["what"], line["of"]]))
+        say(f"{named}: {line['cpu']:.3f} s of computing, {line['seconds']:.3f} s on the clock")
+        lines.append({"date": date.today().isoformat(), "alerts": alerts, "megabytes": size} | line)
     frame = pd.DataFrame(lines)
     frame.to_csv(out / FILE, index=False, float_format="%.4f")
     return write(out / "benchmark-dashboard.md", frame)

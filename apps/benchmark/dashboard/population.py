@@ -4,11 +4,11 @@ strange. Like the real thing in size, length of tails and width of records, not 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -60,11 +60,7 @@ class Population:
 
     def months(self, runs: int) -> list[Month]:
         edges = np.linspace(0, self.alerts, runs + 1).astype(int)
-        return [Month(i, int(a), int(b - a)) for i, (a, b) in enumerate(pairwise(edges))]
-
-    def busiest(self) -> str:
-        """The customer of most alerts."""
-        return _customer(0)
+        return [Month(i, int(a), int(b - a)) for i, (a, b) in enumerate(itertools.pairwise(edges))]
 
     def run(self, month: Month) -> Run:
         rng = np.random.default_rng([self.seed, month.number, 1])
@@ -84,11 +80,12 @@ class Population:
                     "normal": np.round(rng.normal(0, 1, (2_000, 2)), 4).tolist()},
         }
         rows = month.alerts * ROWS_AN_ALERT
-        return Run(id=f"run-{month.number:02d}", model_id=MODEL,
-                   input_name=f"transactions-{month.start:%Y-%m-%d}.parquet", input_hash=f"{month.number:064x}",
-                   where_clause="", policy="alpha=0.01", rows_in=rows + 14,
-                   rows_scored=rows, rows_rejected=14, alerts_raised=month.alerts, summary=summary, private=[PRIVATE],
-                   created_at=month.end)
+        return Run(
+            id=f"run-{month.number:02d}", model_id=MODEL, input_name=f"transactions-{month.start:%Y-%m-%d}.parquet",
+            input_hash=f"{month.number:064x}", where_clause="", policy="alpha=0.01", rows_in=rows + 14,
+            rows_scored=rows, rows_rejected=14, alerts_raised=month.alerts, summary=summary, private=[PRIVATE],
+            created_at=month.end,
+        )
 
     def of(self, run: Run, month: Month) -> Iterator[Alert]:
         """The alerts of a month in the order of time."""
@@ -136,8 +133,8 @@ class Pools:
     def made(cls, seed: int) -> Pools:
         rng = np.random.default_rng([seed, 3])
         start = datetime(2024, 10, 1)
-        neighbours = [[_record(f"TX-{rng.integers(10**6)}", f"C-{rng.integers(10**6):06d}",
-                               int(rng.integers(900)), int(rng.integers(900)), round(float(rng.lognormal(3.6, 0.5)), 2),
+        neighbours = [[_record(f"TX-{rng.integers(10**6)}", f"C-{rng.integers(10**6):06d}", rng.integers(900),
+                               rng.integers(900), round(float(rng.lognormal(3.6, 0.5)), 2),
                                start + timedelta(minutes=int(rng.integers(100_000))), frozenset())
                        for _ in range(NEIGHBOURS)] for _ in range(POOL)]
         pasts = [[{"time": (start + timedelta(hours=int(hour))).isoformat(), "key": f"TX-{rng.integers(10**6)}",

@@ -35,14 +35,13 @@ class Known:
     @classmethod
     def of(cls, engine: Engine) -> Known:
         with engine.connect() as store:
-            case, _ = store.execute(select(Alert.case_id, func.count()).group_by(Alert.case_id)
-                                         .order_by(func.count().desc()).limit(1)).one()
-            entity = store.scalar(select(Case.entity).where(Case.id == case))
+            case = store.scalars(select(Alert.case_id).group_by(Alert.case_id)
+                                 .order_by(func.count().desc()).limit(1)).one()
+            entity = store.scalars(select(Case.entity).where(Case.id == case)).one()
             first = store.execute(select(Alert.id, Alert.run_id).where(Alert.case_id == case)
                                   .order_by(Alert.risk.desc()).limit(1)).one()
         run = queries.run(engine, first.run_id)
         assert run is not None
-        assert entity is not None
         return cls(case, first.id, entity, run.id, run.model_id)
 
 

@@ -11,16 +11,17 @@ from apps.benchmark.report import markdown
 
 TARGET = 2.0  # seconds of server time of a page
 VERSIONS = ("anomaly_cl", "streamlit", "SQLAlchemy", "pandas")
-ABOUT = """`python -m apps.benchmark dashboard --alerts {alerts} --out DIR` builds a store in SQLite as time would, run\
- by run (import, verdicts, suppressions), and measures on it.
+ABOUT = """\
+`python -m apps.benchmark dashboard --alerts {alerts} --out DIR` builds a store in SQLite as time would, run by run
+(import, verdicts, suppressions), and measures on it.
 
-The time of a page is what its server computes for a visitor: the script of the page with all its queries, run by \
-Streamlit's own test harness in one process, the file in memory. The first run is that of a new visitor, the second \
-one of a widget touched. What the browser draws then is not in it. The target is {target:g} s. Queries are the \
+The time of a page is what its server computes for a visitor: the script of the page with all its queries, run by
+Streamlit's own test harness in one process, the file in memory. The first run is that of a new visitor, the second one
+that of a widget touched. What the browser draws then is not in it. The target is {target:g} s. Queries are the
 functions behind the pages, medians of {repeats}; writes are done once, on a copy.
 
-Times are seconds that the process computed on one core, which others on the same machine do not lengthen; writes also \
-have their seconds on the clock, in which the disk is."""
+Times are seconds that the process computed on one core, which other work of the machine does not lengthen; writes also
+have their seconds on the clock, in which the disk is, and whatever else ran then."""
 
 
 def write(path: Path, frame: pd.DataFrame) -> Path:
