@@ -133,8 +133,8 @@ class Pools:
     def made(cls, seed: int) -> Pools:
         rng = np.random.default_rng([seed, 3])
         start = datetime(2024, 10, 1)
-        neighbours = [[_record(f"TX-{rng.integers(10**6)}", f"C-{rng.integers(10**6):06d}", rng.integers(900),
-                               rng.integers(900), round(float(rng.lognormal(3.6, 0.5)), 2),
+        neighbours = [[_record(f"TX-{rng.integers(10**6)}", f"C-{rng.integers(10**6):06d}", int(rng.integers(900)),
+                               int(rng.integers(900)), round(float(rng.lognormal(3.6, 0.5)), 2),
                                start + timedelta(minutes=int(rng.integers(100_000))), frozenset())
                        for _ in range(NEIGHBOURS)] for _ in range(POOL)]
         pasts = [[{"time": (start + timedelta(hours=int(hour))).isoformat(), "key": f"TX-{rng.integers(10**6)}",
