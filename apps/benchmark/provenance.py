@@ -29,8 +29,8 @@ def machine() -> str:
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
 
 
-def mixed_programs(frame: pd.DataFrame) -> list[str]:
-    """A line that names the models whose results are of several states of the program, if there are any."""
+def mixed_programs(frame: pd.DataFrame, remedy: str = "--again mends it") -> list[str]:
+    """A line that names the models measured with several states of the program, if there are any, and what helps."""
     states = frame.groupby("model")["code"].nunique()
     mixed = sorted(states[states > 1].index)
-    return [f"measured with more than one state of the program: {', '.join(mixed)} (--again mends it)"] if mixed else []
+    return [f"measured with more than one state of the program: {', '.join(mixed)} ({remedy})"] if mixed else []

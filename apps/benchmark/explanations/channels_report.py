@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from apps.benchmark.explanations.channels import FILE
 from apps.benchmark.provenance import machine, measured, mixed_programs, programs, seeds
 from apps.benchmark.report import markdown, number
 
@@ -28,7 +29,7 @@ def write_channels(frame: pd.DataFrame, n_channels: int, out: Path) -> Path:
                      *(number(x, 3) for x in means["hit3"])])
     header = ["kind", "anomalies", *(f"hit@1 {name}" for name in methods), *(f"hit@3 {name}" for name in methods)]
     about = [f"{measured(frame)}; {seeds(frame)}, {n_channels} channels", programs(VERSIONS), machine(),
-             *mixed_programs(frame)]
+             *mixed_programs(frame, f"delete their lines of {FILE} to measure them again")]
     parts = ["# Benchmark of explanations: channels of series", "\n".join(f"- {line}" for line in about), ABOUT,
              markdown(header, rows)]
     file = out / "channels.md"

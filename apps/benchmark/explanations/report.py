@@ -22,7 +22,7 @@ from apps.benchmark.explanations.planting import (
     TRIES,
     UNSUSPICIOUS,
 )
-from apps.benchmark.explanations.runs import FEW, KEY
+from apps.benchmark.explanations.runs import FEW, FILE, KEY
 from apps.benchmark.intervals import RESAMPLES, paired_bootstrap
 from apps.benchmark.provenance import machine, measured, mixed_programs, programs, seeds
 from apps.benchmark.report import markdown, number
@@ -124,7 +124,7 @@ def _explained_by_shap(frame: pd.DataFrame) -> str:
     seconds = by_set(frame, "seconds").mean()
     told = ", ".join(f"{name} {seconds[SHAP] / value:,.0f}" for name, value in seconds.items()
                      if name in (OURS, FALLS, "ECOD") and value > 0)
-    return (f"Of each data set the first {FEW} of each kind and number of columns, with {BACKGROUND} normal rows as "
+    return (f"Of each data set {FEW} of each kind and number of columns, with {BACKGROUND} normal rows as "
             f"background and the default number of samples. Times as fast as {SHAP}, by mean CPU seconds: {told}.")
 
 
@@ -157,5 +157,5 @@ def _provenance(frame: pd.DataFrame) -> str:
     n_rows = len(frame[ROW].drop_duplicates())
     lines = [f"{measured(frame)}; {frame['data'].nunique()} data sets, {n_rows:,} planted rows, {seeds(frame)}, one "
              "thread a run", programs(name for name in VERSIONS if name != "shap" or find_spec("shap")), machine(),
-             *mixed_programs(frame)]
+             *mixed_programs(frame, f"delete their lines of {FILE} to measure them again")]
     return "\n".join(f"- {line}" for line in lines)
