@@ -21,7 +21,7 @@ from anomaly_cl.cli.simulate import sensors, transactions
 
 BEFORE, AFTER = "booked_at < '2026-02-20'", "booked_at >= '2026-02-20'"
 ENTITIES = ["customer_id", "merchant_id"]
-READINGS, MACHINES, CHANNELS, HOUR = 6_000, 2, 3, 3_600
+READINGS, MACHINES, CHANNELS, HOUR, DAY = 6_000, 2, 3, 3_600, 24  # seconds, and steps
 LEARNED = "is_anomaly = 0 AND measured_at < '2026-03-17'"
 STRONGEST = 8
 
@@ -70,9 +70,9 @@ def _machines(folder: Path, seed: int, store: Path) -> None:
           "--step", HOUR, "--anomaly-share", 0.05, "--seed", seed)
     sensors(data, READINGS, seed, machines=MACHINES, channels=CHANNELS, step=HOUR, anomaly_share=0.05)
     _step("fit", data, "--out", model, "--detector", "series", "--entity", "machine", "--pretraining", "none",
-          "--where", LEARNED, "--seed", seed)
-    fit([str(data)], model, detector=DetectorKind.SERIES, entity=["machine"], pretraining="none", where=LEARNED,
-        seed=seed)
+          "--period", DAY, "--where", LEARNED, "--seed", seed)
+    fit([str(data)], model, detector=DetectorKind.SERIES, entity=["machine"], pretraining="none", period=DAY,
+        where=LEARNED, seed=seed)
     _step("score", model, data, "--out", scored, "--store", store)
     score(model, [str(data)], scored, store=str(store))
 
