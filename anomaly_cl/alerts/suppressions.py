@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,7 +45,10 @@ READABLE = {
     "postgresql": r"""CASE WHEN strpos({held}::text, '\u0000') > 0
         THEN replace({held}::text, '\u0000', '\ufffd')::json ELSE {held} END""",
 }
-HOLDS = "EXISTS (SELECT 1 FROM ({cells}) AS cells WHERE cells.name = :name AND cells.told = :told)"
+# Most records are left out by their text alone, which takes a fourth of the time of reading them as JSON.
+WRITTEN = {"sqlite": "instr({held}, :part) > 0", "postgresql": "strpos({held}::text, :part) > 0"}
+PLAIN = re.compile("[A-Za-z0-9 ._:-]+")  # what stands in JSON as it is
+HOLDS = "({written} AND EXISTS (SELECT 1 FROM ({cells}) AS cells WHERE cells.name = :name AND cells.told = :told))"
 ACTIVE = """WITH active AS MATERIALIZED (
     SELECT id, column_name, value FROM suppressions WHERE lifts IS NULL AND until > :now
     AND NOT EXISTS (SELECT 1 FROM suppressions AS lifting WHERE lifting.lifts = suppressions.id))"""
@@ -77,7 +81,7 @@ def suppress(connection: Connection, column: str, value: Any, until: datetime, a
     holds = " OR ".join(_over("alerts", HOLDS, connection))
     connection.execute(text(
         f"UPDATE alerts SET suppression_id = :number WHERE verdict IS NULL AND suppression_id IS NULL AND ({holds})"),
-        {"number": number, "name": column, "told": told})
+        {"number": number, "name": column, "told": told, "part": max(PLAIN.findall(told), key=len, default="")})
     hidden = select(ALERTS.c.case_id).where(ALERTS.c.suppression_id == number)
     refresh(connection, hidden, Change(f"suppression of {column} {told}", author, now))
     return number
@@ -120,8 +124,11 @@ def _hide(connection: Connection, table: str, which: str, now: datetime, **param
 def _over(table: str, query: str, connection: Connection) -> list[str]:
     """The query over the cells of the records, and over those of the entities, of a table like `alerts`."""
     dialect = connection.dialect.name
-    readable = [READABLE[dialect].format(held=f"{table}.{column}") for column in ("record", "entities")]
-    return [query.format(cells=CELLS[dialect].format(readable=each)) for each in readable]
+    found = []
+    for held in (f"{table}.record", f"{table}.entities"):
+        cells = CELLS[dialect].format(readable=READABLE[dialect].format(held=held))
+        found.append(query.format(cells=cells, written=WRITTEN[dialect].format(held=held)))
+    return found
 
 
 def _to_lift(connection: Connection, suppression_id: int) -> Any:

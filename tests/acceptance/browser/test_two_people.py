@@ -41,6 +41,7 @@ def test_the_later_of_two_verdicts_is_refused_and_what_was_typed_is_kept(
 
     page.get_by_role("button", name="Read again").click()
     expect(warning).to_have_count(0)
+    settled(page, charts=3)
     expect(note).to_have_value("Seen with the customer.")
     page.get_by_role("button", name="Legitimate").click()
     expect(page.locator(".history")).to_contain_text("Seen with the customer.")

@@ -42,7 +42,7 @@ def test_overview_queue_filter_case_verdict_reload(page: Page, dashboard: Dashbo
     assert alert is not None
     for reason in alert.reasons:
         expect(page.locator(".js-plotly-plot").first).to_contain_text(str(reason["column"]))
-    table = page.locator("table.comparison").filter(has_text="Typical")
+    table = page.locator("table.comparison", has=page.locator("th", has_text="This record"))
     expect(table.locator("thead th").last).to_have_text("Normal 5")
     assert table.locator("td.differs").count() > 0
     expect(table).to_contain_text(str(alert.key))
