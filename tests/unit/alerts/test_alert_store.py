@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 import anomaly_cl.alerts.importing as importing
 from anomaly_cl.alerts.models import Alert, Run, Verdict
-from anomaly_cl.alerts.store import AddedRun, AlertStore, alert_id, open_store, run_id
+from anomaly_cl.alerts.store import AddedRun, AlertStore, alert_id, entity_text, open_store, run_id
 from anomaly_cl.errors import InputError, UsageError
 
 
@@ -251,6 +251,16 @@ def test_ids_depend_on_all_that_they_name():
     assert len({alert_id(*names) for names in named}) == len(named)
     assert alert_id("m", "k", "i", 1) == alert_id("m", "k", "j", 2)
     assert alert_id("m", None, "i", np.int64(1)) == alert_id("m", None, "i", 1)
+
+
+def test_long_names_of_entities_are_cut_and_stay_different():
+    names = ["x" * length for length in (499, 500, 501, 5_000)] + ["x" * 5_000 + "y", "ü" * 600, "x" * 499 + "y"]
+    cut = [entity_text(name) for name in names]
+    assert cut[0] == names[0]
+    assert len({*names, *cut}) == 2 * len(names) - 1
+    assert {len(text) for text in cut} == {499, 500}
+    assert entity_text(cut[2]) != cut[2]  # a name that looks like a cut one is another
+    assert [entity_text(None), entity_text(7), entity_text(np.int64(7))] == [None, "7", "7"]
 
 
 @given(st.lists(st.text(), min_size=4, max_size=4), st.lists(st.text(), min_size=4, max_size=4))

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomaly_cl.alerts.json_values import json_text, json_value
+from anomaly_cl.alerts.json_values import json_text, json_value, value_text
 
 COLOUR = enum.StrEnum("COLOUR", {"RED": "red"})
 ID = uuid.UUID(int=5)
@@ -73,3 +73,11 @@ def test_the_value_given_is_not_changed():
     json_value(record)
     assert list(record) == ["a"]
     assert record["a"][1] == {"b": b"x"}
+
+
+def test_the_text_of_a_value_is_what_its_json_says():
+    for value in (4310.25, 1e-5, 1e22, 7, -(2**70), True, Decimal("0.10"), np.float32(0.1), np.int64(3)):
+        assert value_text(value) == json_text(value)
+    assert value_text("a \"b\"") == "a \"b\""
+    assert value_text(datetime(2018, 8, 8, 3)) == "2018-08-08T03:00:00"
+    assert [value_text(value) for value in (None, float("nan"), [1], {"a": 1})] == [None] * 4
