@@ -99,7 +99,7 @@ class Confirmations:
 
     def untold_risks(self) -> dict[str, float]:
         """The risk {role: log odds} of an entity of which no verdict is known."""
-        none = np.zeros((self.lags.steps, 1))
+        none = np.zeros((self.lags.steps, 1), np.int64)
         return {role: _log_odds(model.probability(none, none)).item() for role, model in self.compromise_.items()}
 
     def join_risks(self, scores: ArrayLike, risks: Mapping[str, np.ndarray]) -> Joined:

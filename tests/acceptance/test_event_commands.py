@@ -330,10 +330,12 @@ def test_a_record_is_explained_by_its_past(folder):
 
 
 def test_what_verdicts_say_is_explained_too(folder, confirmed):
-    scored = pd.read_parquet(folder / "c.parquet")
+    told = ("--history", folder / "old.csv", "--verdicts", folder / "verdicts.csv")
+    run("score", confirmed, folder / "new.csv", *told, "--alerts-at", "budget=30", "--out", folder / "told.parquet")
+    scored = pd.read_parquet(folder / "told.parquet")
     about = scored[scored["reasons"].map(lambda found: found is not None and any(
         reason["column"].startswith("verdicts on ") for reason in found))].iloc[0]
-    found = json.loads(run("explain", confirmed, folder / "new.csv", "--history", folder / "old.csv", "--verdicts",
-                           folder / "verdicts.csv", "--key", about["transaction_id"], "--json").stdout)[0]
+    found = json.loads(run("explain", confirmed, folder / "new.csv", *told, "--key", about["transaction_id"],
+                           "--json").stdout)[0]
     assert (found["score"], found["p_value"]) == (about["score"], about["p_value"])
     assert found["contributions"][:5] == list(about["reasons"])
