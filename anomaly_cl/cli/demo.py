@@ -19,7 +19,9 @@ from anomaly_cl.cli.score import score
 from anomaly_cl.cli.screen import output, say
 from anomaly_cl.cli.simulate import sensors, transactions
 
-BEFORE, AFTER = "booked_at < '2026-02-20'", "booked_at >= '2026-02-20'"
+# the first weeks are but past: without one, a first purchase anywhere would be normal
+PAST, BEFORE, AFTER = "booked_at < '2026-01-25'", "booked_at < '2026-02-20'", "booked_at >= '2026-02-20'"
+NORMAL = f"is_fraud = 0 AND booked_at >= '2026-01-25' AND {BEFORE}"
 ENTITIES = ["customer_id", "merchant_id"]
 READINGS, MACHINES, CHANNELS, HOUR, DAY = 6_000, 2, 3, 3_600, 24  # seconds, and steps
 LEARNED = "is_anomaly = 0 AND measured_at < '2026-03-17'"
@@ -50,10 +52,11 @@ def _payments(folder: Path, rows: int, seed: int, store: Path) -> None:
     data, model, scored = folder / "transactions.csv", folder / "model", folder / "scored.parquet"
     _step("simulate", "transactions", "--out", data, "--rows", rows, "--seed", seed)
     transactions(data, rows, seed)
-    normal = f"is_fraud = 0 AND {BEFORE}"
     entities = [word for name in ENTITIES for word in ("--entity", name)]
-    _step("fit", data, "--out", model, "--detector", "events", *entities, "--where", normal, "--seed", seed)
-    fit([str(data)], model, detector=DetectorKind.EVENTS, entity=ENTITIES, where=normal, seed=seed)
+    _step("fit", data, "--out", model, "--detector", "events", *entities, "--where", NORMAL, "--history", data,
+          "--history-where", PAST, "--seed", seed)
+    fit([str(data)], model, detector=DetectorKind.EVENTS, entity=ENTITIES, where=NORMAL, history=[str(data)],
+        history_where=PAST, seed=seed)
     _step("score", model, data, "--out", scored, "--where", AFTER, "--history", data, "--history-where", BEFORE,
           "--keep", "is_fraud", "--store", store)
     score(model, [str(data)], scored, where=AFTER, history=[str(data)], history_where=BEFORE, keep=["is_fraud"],
