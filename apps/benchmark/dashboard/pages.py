@@ -25,7 +25,8 @@ def page_times(store: Path, script: str, heading: str, parameters: dict[str, str
     from streamlit.testing.v1 import AppTest
 
     os.environ["ANOMALY_CL_STORE"] = str(store)
-    config.set_option("server.address", "127.0.0.1")
+    config.set_option("server.address", "127.0.0.1")  # as the command line starts it
+    config.set_option("global.disableWidgetStateDuplicationWarning", True)
     app = AppTest.from_file(str(DASHBOARD / "app.py"), default_timeout=PATIENCE)
     app.run()  # the harness switches pages only from a page that was run
     app.switch_page(script)
