@@ -68,6 +68,9 @@ class EventWords(RowWords):
             return self.time
         return deviation.about or (deviation.kind, deviation.entity)
 
+    def speaks_of_the_past(self, column: int) -> bool:
+        return self.found.names[column] in self.learned.by_name
+
     def change(self, row: int, column: int, donors: Donors) -> Change:
         name = self.found.names[column]
         if name not in self.found.donors.table.schema.names:

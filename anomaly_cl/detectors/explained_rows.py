@@ -16,7 +16,7 @@ from anomaly_cl.detectors.row_scorer import RowScorer
 from anomaly_cl.detectors.scored import segment_texts
 from anomaly_cl.schema import Role, Schema
 from anomaly_cl.scoring.calibration import Calibration
-from anomaly_cl.scoring.explain import Cells, contributions, falls, nearest_rows, typical_rows
+from anomaly_cl.scoring.explain import Cells, contributions, ordinary_rows, typical_rows
 
 UNUSUAL = 0.01  # p-value up to which a record is called unusual: that of the default policy
 
@@ -39,9 +39,8 @@ class ExplainedRows:
         return [words.reasons(row, MOST_REASONS) for row in range(table.num_rows)]
 
     def contributions(self, table: pa.Table | pa.RecordBatch) -> np.ndarray:
-        """What each column adds to the score (rows, columns) of conforming rows, in nats; see `scoring.explain`.
-
-        Columns are the encoder's `learned_names_`, then what else the score reads.
+        """What each learned column adds to the score of conforming rows (rows, columns), in nats, also where that is
+        nothing or less; what the score reads beside them comes last.
         """
         return self._typical(table).contributions
 
@@ -76,12 +75,12 @@ class ExplainedRows:
         near = self.reference_.take(np.arange(0, self.reference_.num_rows, step))
         beside = self._beside(table)
         rows, bank = self._cells(table, beside), self._cells(near, self._usual_beside(list(beside)))
-        positions, nearest = typical_rows(rows, bank), nearest_rows(rows, bank)
-        typical = Donors(near, positions, bank.composed(positions))
-        whole = Donors(near, np.repeat(nearest[:, None], rows.n_columns, axis=1), bank.take(nearest))
-        fall = falls(self._score_cells, rows, typical.cells)
-        return Typical(table, [*self.scorer_.encoder_.learned_names_, *beside], rows, bank, typical, whole, fall,
-                       contributions(self._score_cells, rows, typical.cells, whole.cells, fall))
+        positions = typical_rows(rows, bank)
+        ordinary = ordinary_rows(rows, bank)
+        donors = Donors(near, positions, bank.composed(positions))
+        whole = Donors(near, np.repeat(ordinary[:, None], rows.n_columns, axis=1), bank.take(ordinary))
+        return Typical(table, [*self.scorer_.encoder_.learned_names_, *beside], rows, bank, donors, whole,
+                       *contributions(self._score_cells, rows, donors.cells, whole.cells))
 
     def _cells(self, table: pa.Table | pa.RecordBatch, beside: Mapping[str, np.ndarray | float]) -> Cells:
         encoder, found = self.scorer_.encoder_, np.zeros((table.num_rows, len(beside)))

@@ -43,7 +43,7 @@ def explanations(
     found: Typical, words: RowWords, judgement: Judgement, may_change: np.ndarray,
     neighbours: Sequence[tuple[Neighbour, ...]],
 ) -> list[Explanation]:
-    """An explanation of each row. A counterfactual takes the cells of typical rows, or of the nearest one if that needs
+    """An explanation of each row. A counterfactual takes the cells of typical rows, or of an ordinary row if that needs
     fewer, among the columns that may change (columns,).
     """
     scores, every = judgement.scores, np.arange(len(judgement.scores))
@@ -82,7 +82,7 @@ def _ways(
     """The counterfactual of each row at or over its threshold that has one."""
     rows = np.flatnonzero(judgement.scores >= judgement.thresholds)
     ways: dict[int, tuple[Donors, Changes, int]] = {}
-    for donors in (found.donors, found.nearest):
+    for donors in (found.donors, found.ordinary):
         changes = fewest_changes(judgement.score, found.cells.take(rows), donors.cells.take(rows),
                                  judgement.thresholds[rows], may_change)
         for place, row in enumerate(rows.tolist()):

@@ -11,7 +11,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Contribution:
-    """A column, what it adds to the score in nats (see `scoring.explain`), its value and the typical one."""
+    """A column, what it adds to the score, and as text its value and what records otherwise alike have.
+
+    The contribution is the mean of how far the score falls when the column takes that, and how far that of an ordinary
+    record rises by the column's value.
+    """
 
     column: str
     contribution: float

@@ -17,6 +17,7 @@ from anomaly_cl.scoring.explain import Cells
 
 BANK_ROWS = 2_000  # normal rows among which those alike are looked for
 MOST_REASONS = 5
+NEARLY = 0.3  # of the strongest contribution about the same subject
 SPACE = "rank"  # rows are compared in bounded steps: one huge value does not hide the other columns
 TAILS, BESIDE = "tails", "beside"  # names of matrices other than those of spaces
 
@@ -51,8 +52,8 @@ class Donors:
 
 @dataclass(frozen=True)
 class Typical:
-    """Rows, the names of their columns, cells of rows otherwise alike and of the most similar normal row, the falls of
-    the score (rows, columns) when a column takes what is typical, and its contributions (rows, columns).
+    """Rows, the names of their columns, cells of rows otherwise alike and of an ordinary row, what a column contributes
+    to the score (rows, columns), and its falls (rows, columns) when a column alone takes what is typical.
     """
 
     rows: pa.Table | pa.RecordBatch
@@ -60,9 +61,9 @@ class Typical:
     cells: Cells
     bank: Cells
     donors: Donors
-    nearest: Donors
-    falls: np.ndarray
+    ordinary: Donors
     contributions: np.ndarray
+    falls: np.ndarray
 
 
 class RowWords:
@@ -73,8 +74,8 @@ class RowWords:
 
     def strongest(self, row: int) -> list[int]:
         """Columns with a positive contribution that can be told, strongest first."""
-        nats = self.found.contributions[row]
-        return [int(j) for j in np.argsort(-nats, kind="stable") if nats[j] > 0 and self.can_tell(row, int(j))]
+        found = self.found.contributions[row]
+        return [int(j) for j in np.argsort(-found, kind="stable") if found[j] > 0 and self.can_tell(row, int(j))]
 
     def can_tell(self, row: int, column: int) -> bool:
         """Whether there is anything to be told of a column."""
@@ -85,9 +86,8 @@ class RowWords:
         reasons = []
         for column in self.strongest(row)[:most]:
             value, typical = self.told(row, column)
-            nats = float(self.found.contributions[row, column])
-            reasons.append({"column": self.found.names[column], "contribution": nats, "value": value,
-                            "typical": typical})
+            reasons.append({"column": self.found.names[column], "value": value, "typical": typical,
+                            "contribution": float(self.found.contributions[row, column])})
         return reasons
 
     def told(self, row: int, column: int) -> tuple[str | None, str | None]:
@@ -104,14 +104,24 @@ class RowWords:
         """What a column is about: of those about the same, a sentence tells the strongest."""
         return self.found.names[column]
 
+    def speaks_of_the_past(self, column: int) -> bool:
+        """Whether a column compares the record with its entity's past, which tells a reader more than its cell."""
+        return False
+
     def clauses(self, row: int, most: int) -> list[tuple[float, Clause]]:
-        """The strongest contributions to a row, each with its clause, one a subject."""
-        chosen: dict[object, int] = {}
+        """The strongest contributions to a row, each with its clause, one a subject: that of the strongest column, or
+        of one that speaks of the past and contributes nearly as much.
+        """
+        nats = self.found.contributions[row]
+        chosen: dict[object, list[int]] = {}
         for column in self.strongest(row):
-            chosen.setdefault(self.subject(column), column)
-        return [(float(self.found.contributions[row, column]),
-                 Clause(self.found.names[column], self.clause(row, column)))
-                for column in list(chosen.values())[:most]]
+            chosen.setdefault(self.subject(column), []).append(column)
+        told = []
+        for columns in list(chosen.values())[:most]:
+            past = [j for j in columns if self.speaks_of_the_past(j) and nats[j] >= NEARLY * nats[columns[0]]]
+            column = (past or columns)[0]
+            told.append((float(nats[columns[0]]), Clause(self.found.names[column], self.clause(row, column))))
+        return told
 
     def change(self, row: int, column: int, donors: Donors) -> Change:
         """What taking a cell of other rows changes."""

@@ -1,4 +1,5 @@
-"""Why a row is strange: how far its score falls when columns take the values that normal rows have there.
+"""Why a row is strange: how far its score falls when columns take the values that normal rows have there, and how far
+that of an ordinary row rises by its values.
 
 Any score will do: it is only asked for the scores of altered rows, all columns of all rows in one batch.
 """
@@ -12,9 +13,9 @@ from typing import Any
 import numpy as np
 
 ALIKE_ROWS = 15  # normal rows most like a row in its other columns; their medoid says what is typical
+SPARED_COLUMNS = 3  # of a row, in which an ordinary row may differ as much as it will
 MOST_COLUMNS = 32  # columns tried for a row; wider tables try those that differ most from what is typical
 PAIRED_COLUMNS = 8  # of a row, whose pairs are tried
-FARTHEST = 1.0  # squared distance in a column, beyond which it counts no more where whole rows are compared
 CELLS = 4_000_000  # bounds the memory
 
 
@@ -86,65 +87,64 @@ def typical_rows(rows: Cells, bank: Cells) -> np.ndarray:
     return found
 
 
-def nearest_rows(rows: Cells, bank: Cells) -> np.ndarray:
-    """The bank row (rows,) that is most like each row, where no column counts for more than a distance of 1.
+def ordinary_rows(rows: Cells, bank: Cells) -> np.ndarray:
+    """For each row the bank row (rows,) nearest to it when the columns in which they differ most are left out.
 
-    So it is one that agrees in most columns, however far off the others are.
+    Left out are three columns, or half of them if these are fewer: each bank row is measured without its own worst, so
+    that a few strange columns do not decide which row is like this one in the others.
     """
     found = np.zeros(len(rows), np.intp)
     for part, apart, total in _distances(rows, bank):
-        found[part] = np.sum([np.minimum(each, FARTHEST) for each in apart.values()] or [total], axis=0).argmin(axis=1)
+        columns = np.stack(list(apart.values()))
+        spared = min(SPARED_COLUMNS, len(columns) // 2)
+        worst = np.partition(columns, len(columns) - spared, axis=0)[len(columns) - spared:] if spared else columns[:0]
+        found[part] = (total - worst.sum(axis=0)).argmin(axis=1)
     return found
 
 
 def falls(score: Score, rows: Cells, typical: Cells) -> np.ndarray:
     """Fall of the score (rows, columns), in its unit, when a column takes its typical value."""
-    row, column = _tried(rows, typical)
+    row, column, changed = _tried(rows, typical)
     found = np.zeros((len(rows), rows.n_columns))
-    found[row, column] = score(rows)[row] - scores_of_changes(score, rows, typical, row, _single(column, rows))
+    found[row, column] = score(rows)[row] - scores_of_changes(score, rows, typical, row, changed)
     return found
 
 
-def contributions(score: Score, rows: Cells, typical: Cells, nearest: Cells, fall: np.ndarray) -> np.ndarray:
-    """What each column adds to the score (rows, columns): the mean of its fall when the column takes its typical value,
-    `falls`, and of the rise of the nearest normal row's score when that takes the column's value.
+def contributions(score: Score, rows: Cells, typical: Cells, ordinary: Cells) -> tuple[np.ndarray, np.ndarray]:
+    """What each column adds to the score (rows, columns), in its unit, and its fall alone: see `falls`.
 
-    One asks with all other oddities in place, the other without any: these are the last and the first place among all
-    orders that a Shapley value is the mean over (Shapley 1953; Strumbelj and Kononenko 2010). A column that others
-    hide, or help, counts either way.
+    It is the mean of that fall and of the rise of the score of an ordinary row that takes the row's own value: what the
+    column adds as the last one, and as the first, the two ends of what Shapley values average over (Shapley 1953).
+    The fall alone says nothing of two strange columns each of which would do; the rise alone little of a value that is
+    strange only beside others.
     """
-    row, column = _tried(rows, typical)
+    fall = falls(score, rows, typical)
+    row, column, changed = _tried(rows, typical)
     found = np.zeros(fall.shape)
-    rise = scores_of_changes(score, nearest, rows, row, _single(column, rows)) - score(nearest)[row]
-    found[row, column] = (fall[row, column] + rise) / 2
-    return found
+    found[row, column] = scores_of_changes(score, ordinary, rows, row, changed) - score(ordinary)[row]
+    return (fall + found) / 2, fall
 
 
-def _tried(rows: Cells, typical: Cells) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (n,) of rows, and the columns (n,) that differ from what is typical, the farthest 32 of each row."""
+def _tried(rows: Cells, typical: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows (n,) and columns (n,) that are tried, those that differ, and masks (n, columns) of the column alone."""
     apart = rows.apart(typical)
     tried = np.zeros(apart.shape, bool)
     np.put_along_axis(tried, np.argsort(-apart, axis=1, kind="stable")[:, :MOST_COLUMNS], True, axis=1)
     row, column = np.nonzero(tried & (apart > 0))
-    return row, column
+    changed = np.zeros((len(row), rows.n_columns), bool)
+    changed[np.arange(len(row)), column] = True
+    return row, column, changed
 
 
-def _single(column: np.ndarray, rows: Cells) -> np.ndarray:
-    """A mask (n, columns) of one column each."""
-    mask = np.zeros((len(column), rows.n_columns), bool)
-    mask[np.arange(len(column)), column] = True
-    return mask
-
-
-def pair_contributions(score: Score, rows: Cells, bank: Cells, single: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def pair_contributions(score: Score, rows: Cells, bank: Cells, falls: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of columns (rows, pairs, 2), and the fall of the score (rows, pairs) when both change together.
 
     They take both values from one bank row, the medoid of those nearest in all other columns. Tried are all pairs among
-    the eight columns with the largest contributions of their own, `single` (rows, columns).
+    the eight columns with the largest contributions of their own, `falls` (rows, columns).
     """
-    few = min(PAIRED_COLUMNS, single.shape[1])
+    few = min(PAIRED_COLUMNS, falls.shape[1])
     one, other = np.triu_indices(few, 1)
-    strongest = np.sort(np.argsort(-single, axis=1, kind="stable")[:, :few], axis=1)
+    strongest = np.sort(np.argsort(-falls, axis=1, kind="stable")[:, :few], axis=1)
     pairs = np.stack([strongest[:, one], strongest[:, other]], axis=2)
     there, blocks = bank.matrices[bank.space].astype(np.float64), _blocks(bank)
     positions = np.zeros(pairs.shape[:2], np.intp)
@@ -156,7 +156,7 @@ def pair_contributions(score: Score, rows: Cells, bank: Cells, single: np.ndarra
                 values = there[:, np.concatenate([blocks[column] for column in known] or [np.zeros(0, np.intp)])][alike]
                 positions[part.start + i, place] = alike[_medoid(values[None])[0, 0]]
     row = np.repeat(np.arange(len(rows)), pairs.shape[1])
-    changed = np.zeros((len(row), single.shape[1]), bool)
+    changed = np.zeros((len(row), falls.shape[1]), bool)
     np.put_along_axis(changed, pairs.reshape(-1, 2), True, axis=1)
     repeated = bank.take(positions.reshape(-1))
     after = scores_of_changes(score, rows.take(row), repeated, np.arange(len(row)), changed)

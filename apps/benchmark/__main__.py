@@ -15,7 +15,7 @@ from apps.benchmark.guarantees.command import guarantees
 if TYPE_CHECKING:
     from apps.benchmark.results import Job, Result
 
-LISTS = ("--seeds", "--only", "--models", "--contaminate", "--counts", "--thresholders", "--weeks")
+LISTS = ("--seeds", "--only", "--models", "--contaminate", "--counts", "--thresholders", "--weeks", "--methods")
 KeyColumn = Annotated[str, typer.Option("--key", metavar="COLUMN", help="Names the transaction.")]
 TimeColumn = Annotated[str, typer.Option("--time", metavar="COLUMN", help="When it happened.")]
 CustomerColumn = Annotated[str, typer.Option("--customer", metavar="COLUMN", help="Whose card it was.")]
@@ -215,6 +215,46 @@ def series(
 
     asked = Asked(only, models, sorted(set(seeds or [0])), published, jobs, limit, again)
     typer.echo(f"report: {measure_series(data, out, asked, typer.echo)}")
+
+
+@app.command()
+def explanations(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of <number>_<name>.npz with X and y.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results; what is in it is not run again.")],
+    only: Annotated[list[str] | None, typer.Option(metavar="SET ...", help="These data sets only.")] = None,
+    methods: Annotated[list[str] | None, typer.Option(metavar="NAME ...", help="These methods only.")] = None,
+    seeds: Annotated[list[int] | None, typer.Option(metavar="N ...", help="Seeds of rows and models.")] = None,
+) -> None:
+    """Which columns made a row strange: anomalies planted in known columns, ours beside SHAP, ECOD and |z|.
+
+    KernelSHAP, which takes minutes a data set, explains one row of each kind and number of columns of the first seed.
+
+    Example: `python -m apps.benchmark explanations --data adbench --out results --seeds 0 1 2`
+    """
+    from apps.benchmark.explanations.command import measure_explanations
+
+    asked = sorted(set(seeds or [0]))
+    typer.echo(f"report: {measure_explanations(data, out, only, methods, asked, typer.echo)}")
+
+
+@app.command()
+def channels(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results; what is in it is not run again.")],
+    seeds: Annotated[list[int] | None, typer.Option(metavar="N ...", help="Seeds of simulated plants.")] = None,
+    machines: Annotated[int, typer.Option(metavar="N", min=1, help="Machines of a plant.")] = 4,
+    channels: Annotated[int, typer.Option(metavar="N", min=1, help="Channels of a machine.")] = 6,
+    days: Annotated[int, typer.Option(metavar="N", min=1, help="Days to watch, after 30 normal ones.")] = 120,
+) -> None:
+    """Which channel made a series strange: simulated anomalies of machines in known channels, ours beside |z|.
+
+    Example: `python -m apps.benchmark channels --out results --seeds 0 1 2`
+    """
+    from apps.benchmark.explanations.channels import measure
+    from apps.benchmark.explanations.channels_report import write_channels
+    from apps.benchmark.guarantees.span_kinds import Plant
+
+    frame = measure(Plant(machines, channels, watched_days=days), sorted(set(seeds or [0])), out, typer.echo)
+    typer.echo(f"report: {write_channels(frame, channels, out)}")
 
 
 @app.command()

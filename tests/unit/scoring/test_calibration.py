@@ -154,3 +154,15 @@ def test_what_is_not_a_finite_number_a_row_is_refused(bad):
         Calibration().fit([1.0]).p_tail(bad)
     with pytest.raises(InputError):
         p_values([1.0], [])
+
+
+@pytest.mark.parametrize("level", [0.01, 0.02, 0.29, 0.5])
+def test_the_threshold_is_where_p_values_reach_the_level_segment_by_segment(level):
+    rng = np.random.default_rng(0)
+    segments = rng.choice(["a", "b"], 600)
+    calibration = Calibration(smallest_segment=100).fit(rng.normal(size=600).round(1) + (segments == "b"), segments)
+    scores, asked = rng.normal(size=400).round(1) + 1, rng.choice(["a", "b", "new"], 400)
+    reached = scores >= calibration.threshold(level, asked)
+    np.testing.assert_array_equal(reached, calibration.p_value(scores, asked) <= level * (1 + 1e-12))
+    assert reached.any()
+    assert not reached.all()

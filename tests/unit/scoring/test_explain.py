@@ -9,7 +9,7 @@ from anomaly_cl.scoring.explain import (
     Cells,
     contributions,
     falls,
-    nearest_rows,
+    ordinary_rows,
     pair_contributions,
     scores_of_changes,
     typical_rows,
@@ -54,38 +54,56 @@ def test_what_is_typical_of_a_row_does_not_depend_on_the_others(bank, monkeypatc
     np.testing.assert_array_equal(together, alone)
 
 
-def test_falls_of_the_score(bank):
+def test_falls_are_those_of_the_score(bank):
     rows, typical = cells([[9, 0, 0, 0, 0], [0, 0, 3, 0, 9]]), cells(np.repeat(bank[:1], 2, axis=0))
     expected = 2 * (rows.matrices["tails"] - typical.matrices["tails"])
     np.testing.assert_allclose(falls(total, rows, typical), expected, atol=1e-5)
 
 
-def test_the_nearest_row_agrees_in_most_columns_however_far_off_the_others_are(bank):
-    rows = bank[:20] + np.array([1e3, 0, 0, 0, 0])
-    np.testing.assert_array_equal(nearest_rows(cells(rows), cells(bank)), range(20))
-
-
-def test_contributions_are_shapley_values_where_two_columns_matter():
-    """Of a game of two players the mean of the first and the last place is that over all orders."""
+def test_contributions_are_the_means_of_a_columns_fall_and_of_the_rise_of_an_ordinary_row(bank):
     rng = np.random.default_rng(5)
-    rows, normal = cells(rng.normal(size=(30, 2)) * 3), cells(rng.normal(size=(30, 2)))
+    rows, typical, ordinary = (cells(rng.normal(size=(6, 5))) for _ in range(3))
+    found, alone = contributions(interacting, rows, typical, ordinary)
+    np.testing.assert_array_equal(alone, falls(interacting, rows, typical))
+    for i in range(6):
+        for column in range(5):
+            without, only = (each.matrices["rank"][i].copy() for each in (rows, ordinary))
+            without[column], only[column] = typical.matrices["rank"][i, column], rows.matrices["rank"][i, column]
+            scores = [interacting(cells(x[None]))[0] for x in (rows.matrices["rank"][i], without, only,
+                                                               ordinary.matrices["rank"][i])]
+            assert found[i, column] == pytest.approx((scores[0] - scores[1] + scores[2] - scores[3]) / 2, abs=1e-5)
 
-    def score(each):
-        x = each.matrices["rank"].astype(float)
-        return np.abs(x).max(axis=1) + x[:, 0] * x[:, 1]
 
-    found = contributions(score, rows, normal, normal, falls(score, rows, normal))
-    one, other = (score(normal.replaced(rows, np.tile(mask, (30, 1)))) for mask in ([True, False], [False, True]))
-    neither, both = score(normal), score(rows)
-    np.testing.assert_allclose(found[:, 0], ((one - neither) + (both - other)) / 2)
-    np.testing.assert_allclose(found.sum(axis=1), both - neither)
+def test_two_columns_each_of_which_would_do_both_contribute():
+    rows, usual = cells([[9, 9, 0, 0]]), cells(np.zeros((1, 4)))
+    found, alone = contributions(lambda each: each.matrices["rank"].max(axis=1), rows, usual, usual)
+    assert not alone.any()
+    np.testing.assert_array_equal(found, [[4.5, 4.5, 0, 0]])
+
+
+@pytest.mark.parametrize("spared", [0, 1, 3])
+def test_ordinary_rows_equal_the_loops(bank, spared, monkeypatch):
+    monkeypatch.setattr(explain, "SPARED_COLUMNS", spared)
+    monkeypatch.setattr(explain, "CELLS", 300 * 5 * 7)
+    column_of = np.array([0, 1, 1, 2, 3])
+    rows = np.random.default_rng(1).normal(size=(20, 5)).astype(np.float32).astype(float)
+    there = bank.astype(np.float32).astype(float)
+    found = ordinary_rows(cells(rows, column_of), cells(bank, column_of))
+    for i, row in enumerate(rows):
+        squares = np.square(row - there)
+        by_column = np.stack([squares[:, column_of == column].sum(axis=1) for column in range(4)], axis=1)
+        assert found[i] == np.sort(by_column, axis=1)[:, :4 - min(spared, 2)].sum(axis=1).argmin()
+
+
+def test_a_few_strange_columns_do_not_decide_which_row_is_ordinary(bank):
+    rows = bank[:20].copy()
+    rows[:, [1, 3]] = 50.0
+    np.testing.assert_array_equal(ordinary_rows(cells(rows), cells(bank)), np.arange(20))
 
 
 def test_wide_rows_try_the_columns_that_differ_most():
-    rows, typical = cells(np.arange(100.0)[None]), cells(np.zeros((1, 100)))
-    found = falls(total, rows, typical)
-    np.testing.assert_allclose(contributions(total, rows, typical, typical, found), found)
-    assert set(np.flatnonzero(found[0])) == set(range(100 - explain.MOST_COLUMNS, 100))
+    alone = falls(total, cells(np.arange(100.0)[None]), cells(np.zeros((1, 100))))
+    assert set(np.flatnonzero(alone[0])) == set(range(100 - explain.MOST_COLUMNS, 100))
 
 
 def test_a_column_beside_those_compared_is_replaced_too():
@@ -93,8 +111,8 @@ def test_a_column_beside_those_compared_is_replaced_too():
         return Cells({"rank": np.zeros((1, 2)), "beside": np.array([[value]])},
                      {"rank": np.arange(2), "beside": np.array([2])}, "rank")
 
-    found = falls(lambda rows: rows.matrices["beside"][:, 0], both(7.0), both(0.0))
-    np.testing.assert_array_equal(found, [[0, 0, 7]])
+    alone = falls(lambda rows: rows.matrices["beside"][:, 0], both(7.0), both(0.0))
+    np.testing.assert_array_equal(alone, [[0, 0, 7]])
 
 
 def test_pairs_take_both_values_from_the_medoid_of_rows_otherwise_alike(bank):
@@ -104,7 +122,8 @@ def test_pairs_take_both_values_from_the_medoid_of_rows_otherwise_alike(bank):
     def score(each):
         return np.square(each.matrices["rank"].astype(float)).sum(axis=1)
 
-    pairs, found = pair_contributions(score, rows, cells(bank), falls(score, rows, cells(np.zeros((4, 5)))))
+    alone = falls(score, rows, cells(np.zeros((4, 5))))
+    pairs, found = pair_contributions(score, rows, cells(bank), alone)
     for i, row in enumerate(rows.matrices["rank"].astype(float)):
         assert {frozenset(pair) for pair in pairs[i].tolist()} == set(map(frozenset, combinations(range(5), 2)))
         for pair, fall in zip(pairs[i], found[i], strict=True):

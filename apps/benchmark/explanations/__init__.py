@@ -1,0 +1,1 @@
+"""How well explanations name the columns of planted anomalies, beside SHAP, ECOD and |z|."""
