@@ -71,6 +71,8 @@ def test_a_verdict_of_a_viewer_is_refused_by_the_server(
     relays[other_page].holds_back = True
     number = len(relays[other_page].sent)
     other_page.get_by_role("button", name="Fraud").click()
+    while len(relays[other_page].sent) == number:
+        other_page.wait_for_timeout(100)
     other_page.wait_for_timeout(500)
     forged = relays[other_page].sent[number:]
     assert len(forged) == 1
