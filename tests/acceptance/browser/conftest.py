@@ -55,6 +55,14 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AlertStore]:
+    """A believable store for servers that a test starts itself."""
+    with open_store(tmp_path_factory.mktemp("store") / "alerts.sqlite") as store:
+        fill(store)
+        yield store
+
+
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def dashboard(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     """A believable store on each database, with records that attack and a private column, served to an admin."""
