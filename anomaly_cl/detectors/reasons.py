@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from anomaly_cl.detectors.clauses import change_in_words, clause
+from anomaly_cl.detectors.differing import is_missing
 from anomaly_cl.detectors.explanation import Change, Clause
 from anomaly_cl.features.table_encoder import EncodedRows
 from anomaly_cl.scoring.explain import Cells
@@ -140,6 +140,6 @@ def usual(value: Any) -> str | None:
 
 def shown(value: Any) -> str | None:
     """A value as people read it: six significant digits, missing as None."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if is_missing(value):
         return None
     return format(value, ".6g") if isinstance(value, float) else str(value)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from anomaly_cl.detectors.clauses import number
-from anomaly_cl.detectors.differing import moment
+from anomaly_cl.detectors.differing import is_missing, is_number, moment
 
 MISSING = "–"
 THIN = "\N{NARROW NO-BREAK SPACE}"
@@ -57,9 +57,9 @@ def when(moment: datetime | None) -> str:
 
 def cell(value: Any, *, name: bool = False) -> str:
     """Any value of a record as short plain text; names (keys, entities) keep their digits as they are."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if is_missing(value):
         return MISSING
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if is_number(value):
         return str(value) if name else number(value)
     if (time := moment(value)) is not None:
         return f"{time:%Y-%m-%d %H:%M:%S}" if time.second else when(time)
