@@ -36,6 +36,7 @@ from anomaly_cl.batch.outputs import (
     scored_schema,
     write_json,
 )
+from anomaly_cl.batch.pipeline import scored_batches
 from anomaly_cl.batch.privacy import private_columns
 from anomaly_cl.batch.rows import Rows
 from anomaly_cl.batch.series import StepRows
@@ -216,8 +217,7 @@ def _write_draft(
 ) -> None:
     """First pass: everything but what needs the policy."""
     with pq.ParquetWriter(path, draft, compression="lz4") as writer:
-        for batch in rows:
-            scores = detector.score_table(batch.rows)
+        for batch, scores in scored_batches(detector, rows):
             writer.write_table(draft_rows(batch, scores, draft, detector.schema_, detector.model_id_))
             pool.add(batch, scores)
             counters.add(detector, batch, scores)
