@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -34,6 +35,9 @@ class Role(StrEnum):
     IGNORE = "ignore"  # left out
 
 
+MOST_ELEMENTS = 1_000_000  # of a vector
+_BOUNDED = reprlib.Repr()
+_BOUNDED.maxlevel, _BOUNDED.maxlist, _BOUNDED.maxdict, _BOUNDED.maxstring = 3, 5, 5, 80
 LEARNED_FROM = frozenset({Role.FEATURE, Role.TIME, Role.SEGMENT})
 NOT_READ = frozenset({Role.LABEL, Role.IGNORE})
 
@@ -66,20 +70,23 @@ class Column:
             if getattr(self, rule) not in ("allow", "reject"):
                 raise InputError(
                     f"{rule!r} of column {self.name!r} must be 'allow' or 'reject'",
-                    f"it is {getattr(self, rule)!r}", "correct the schema",
+                    f"it is {_short(getattr(self, rule))}", "correct the schema",
                 )
         if self.date_order not in (None, "dmy", "mdy"):
             raise InputError(
                 f"'date_order' of column {self.name!r} must be 'dmy' or 'mdy', or left out",
-                f"it is {self.date_order!r}", "correct the schema",
+                f"it is {_short(self.date_order)}", "correct the schema",
             )
         if not isinstance(self.private, bool):
-            raise InputError(f"'private' of column {self.name!r} must be true or false", f"it is {self.private!r}",
-                             "correct the schema")
-        if self.kind is Kind.VECTOR and not (isinstance(self.size, int) and self.size > 0):
-            raise InputError(
-                f"vector column {self.name!r} needs a size", f"it is {self.size!r}", "give the number of elements"
-            )
+            raise InputError(f"'private' of column {self.name!r} must be true or false",
+                             f"it is {_short(self.private)}", "correct the schema")
+        for text in ("type", "reason"):
+            if not isinstance(getattr(self, text), str):
+                raise InputError(f"{text!r} of column {self.name!r} must be a text",
+                                 f"it is {_short(getattr(self, text))}", "correct the schema")
+        if not (_is_size(self.size) or (self.size is None and self.kind is not Kind.VECTOR)):
+            raise InputError(f"the size of vector column {self.name!r} must be a number from 1 to {MOST_ELEMENTS:,}",
+                             f"it is {_short(self.size)}", "give the number of elements")
         if self.role is Role.TIME and self.kind is not Kind.DATETIME:
             raise InputError(
                 f"the time column {self.name!r} must be of kind datetime", f"it is {self.kind.value}",
@@ -178,8 +185,10 @@ class Schema:
     def from_yaml(cls, text: str) -> Schema:
         try:
             data = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError) as error:  # ValueError: an impossible date, say
-            raise InputError("the schema must be valid YAML", str(error).replace("\n", " "), "correct it") from error
+        except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError) as error:
+            # ValueError: an impossible date, say
+            raise InputError("the schema must be valid YAML", _cut(str(error).replace("\n", " ")) or "it is not",
+                             "correct it") from error
         return cls.from_dict(data)
 
 
@@ -210,15 +219,27 @@ def _column(name: str, settings: Any) -> Column:
 
 def _member(kind: type[StrEnum], value: Any, what: str) -> Any:
     try:
-        return kind(value)
+        return kind(value if isinstance(value, str) else "")  # an enumeration's own error would write out all of it
     except ValueError:
-        raise UsageError(f"{what} must be one of {_choices(kind)}", f"it is {value!r}", "choose one of them") from None
+        raise UsageError(f"{what} must be one of {_choices(kind)}", f"it is {_short(value)}",
+                         "choose one of them") from None
 
 
 def _choices(kind: Iterable[StrEnum]) -> list[str]:
     return [member.value for member in kind]
 
 
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MOST_ELEMENTS
+
+
 def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    """A value for messages; of nested ones a part is looked at, since aliases in YAML can make them boundless."""
+    try:
+        return _cut(_BOUNDED.repr(value), 80)
+    except ValueError:  # an integer of more digits than Python writes
+        return f"a very long {type(value).__name__}"
+
+
+def _cut(text: str, most: int = 300) -> str:
+    return text if len(text) <= most else text[:most - 3] + "..."
