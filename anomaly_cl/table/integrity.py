@@ -26,7 +26,8 @@ def checked(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """The same batches, after checking that lengths, offsets and indices stay within their buffers.
 
     A text column is binary in a batch where some of its bytes are no UTF-8. Raises pa.ArrowInvalid for all else that is
-    wrong: what Arrow computes of it may end the process (https://arrow.apache.org/docs/cpp/api/array.html, ValidateFull).
+    wrong: what Arrow computes of it may end the process
+    (https://arrow.apache.org/docs/cpp/api/array.html, ValidateFull).
     """
     for batch in batches:
         stored = [_as_stored(column) for column in batch.columns]

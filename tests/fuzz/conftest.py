@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,14 +15,14 @@ from tests.fuzz.running import Cases
 
 
 @pytest.fixture
-def cases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cases]:
+def cases(request: pytest.FixtureRequest, tmp_path: Path) -> Cases:
     """Runs the cases of a test; they are counted at the end of the session, whether it passes or fails."""
     option = request.config.option
     wanted = option.fuzz_cases or int(os.environ.get("FUZZ_CASES", FEWEST))
     seed = int(os.environ.get("FUZZ_SEED", 0)) if option.fuzz_seed is None else option.fuzz_seed
     running = Cases(seed, wanted / FEWEST, option.fuzz_case, tmp_path, request.node.nodeid)
     request.node.fuzzed = running
-    yield running
+    return running
 
 
 @pytest.hookimpl(wrapper=True)
@@ -38,7 +37,8 @@ def pytest_runtest_makereport(item, call):
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a model of payments, for which nothing is trained."""
     folder = tmp_path_factory.mktemp("fuzz") / "model"
-    TabularDetector(schema=SCHEMA, pretraining="none", bank_rows=100, calibration="split").fit(payments(600)).save(folder)
+    TabularDetector(schema=SCHEMA, pretraining="none", bank_rows=100,
+        calibration="split").fit(payments(600)).save(folder)
     return folder
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -42,8 +43,8 @@ def lines_of(counts: dict[str, Counter[str]]) -> list[str]:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["| " + " | ".join(cell.ljust(width) if i == 0 else cell.rjust(width)
                                for i, (cell, width) in enumerate(zip(row, widths, strict=True))) + " |" for row in rows]
-    rule = "|" + "|".join("-" * (width + 2) if i == 0 else "-" * (width + 1) + ":" for i, width in enumerate(widths))
-    return [lines[0], rule + "|", *lines[1:]]
+    rule = ["-" * (width + 2) if i == 0 else "-" * (width + 1) + ":" for i, width in enumerate(widths)]
+    return [lines[0], f"|{'|'.join(rule)}|", *lines[1:]]
 
 
 def _reports(config: pytest.Config) -> list[Any]:
@@ -61,9 +62,10 @@ def is_whole(reports: Iterable[Any]) -> bool:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A run of the whole folder that has become smaller than it says is a failure."""
     config = session.config
-    fewer = config.option.fuzz_cases is not None and config.option.fuzz_cases < FEWEST
-    chosen = fewer or config.option.keyword or config.option.fuzz_case is not None or any("::" in word for word in config.args)
-    if hasattr(config, "workerinput") or chosen or session.exitstatus != pytest.ExitCode.OK:
+    option = config.option
+    fewer = int(option.fuzz_cases or os.environ.get("FUZZ_CASES", FEWEST)) < FEWEST or option.fuzz_case is not None
+    chosen = option.keyword or any("::" in word for word in config.args)
+    if hasattr(config, "workerinput") or fewer or chosen or session.exitstatus != pytest.ExitCode.OK:
         return
     reports = _reports(config)
     if is_whole(reports) and sum(counted.total() for counted in counts_in(reports).values()) < FEWEST:

@@ -19,10 +19,14 @@ INTEGERS = (0, 1, -1, 127, -128, 2**31 - 1, -2**31, 2**53 + 1, 2**63 - 1, -2**63
 INSTANTS = (1_774_747_800_000_000, 1_792_891_800_000_000, -1, 0, 253_402_300_799_000_000, -62_135_596_800_000_000,
             1_772_323_200_000_000, 2**63 - 1, -2**63 + 1)
 TYPES = (
-    "float64", "float64", "float32", "float16", "int8", "int64", "int64", "uint8", "uint64", "bool", "null", "string", "string",
-    "large_string", "string_view", "binary", "large_binary", "binary_view", "fixed_binary", "dictionary", "dictionary_of_numbers",
-    "decimal128", "decimal256", "decimal_whole", "date32", "date64", "timestamp_s", "timestamp_us", "timestamp_ns", "zoned", "zoned_far",
-    "time64", "duration", "interval", "list", "large_list", "fixed_list", "list_view", "list_of_strings", "struct", "map", "run_end",
+    "float64", "float64", "float32", "float16", "int8", "int64", "int64", "uint8", "uint64", "bool", "null", "string",
+    "string",
+    "large_string", "string_view", "binary", "large_binary", "binary_view", "fixed_binary", "dictionary",
+    "dictionary_of_numbers",
+    "decimal128", "decimal256", "decimal_whole", "date32", "date64", "timestamp_s", "timestamp_us", "timestamp_ns",
+    "zoned", "zoned_far",
+    "time64", "duration", "interval", "list", "large_list", "fixed_list", "list_view", "list_of_strings", "struct",
+    "map", "run_end",
     "union", "extension", "deep",
 )
 
@@ -86,13 +90,15 @@ def _times(some: Any, unit: str, zone: str | None = None) -> pa.Array:
 
 def _union(some: Any, n: int) -> pa.Array:
     kinds = pa.array(np.arange(n) % 2, pa.int8())
-    return pa.UnionArray.from_sparse(kinds, [pa.array(some([1, 2]), pa.int64()), pa.array(some(["a", "b"]), pa.string())])
+    return pa.UnionArray.from_sparse(kinds,
+        [pa.array(some([1, 2]), pa.int64()), pa.array(some(["a", "b"]), pa.string())])
 
 
 def _run_end(some: Any, n: int) -> pa.Array:
     if not n:
         return pa.array([], pa.run_end_encoded(pa.int32(), pa.float64()))
-    return pa.RunEndEncodedArray.from_arrays(pa.array(np.arange(1, n + 1), pa.int32()), pa.array(some(FLOATS), pa.float64()))
+    return pa.RunEndEncodedArray.from_arrays(pa.array(np.arange(1, n + 1), pa.int32()),
+        pa.array(some(FLOATS), pa.float64()))
 
 
 def _deep(some: Any, n: int) -> pa.Array:
@@ -115,7 +121,8 @@ _MADE: dict[str, Any] = {
     "decimal128": lambda some, n: _decimal(some, pa.decimal128(38, 2), 2),
     "decimal256": lambda some, n: _decimal(some, pa.decimal256(60, 10), 10),
     "decimal_whole": lambda some, n: _decimal(some, pa.decimal128(38, 0), 0),
-    "date32": lambda some, n: pa.array(some([0, 20_000, -719_162, 2_932_896, 2**31 - 1, -2**31]), pa.int32()).view(pa.date32()),
+    "date32": lambda some,
+    n: pa.array(some([0, 20_000, -719_162, 2_932_896, 2**31 - 1, -2**31]), pa.int32()).view(pa.date32()),
     "date64": lambda some, n: pa.array(some([0, 86_400_000, 253_402_214_400_000]), pa.int64()).view(pa.date64()),
     "timestamp_s": lambda some, n: _times(some, "s"),
     "timestamp_us": lambda some, n: _times(some, "us"),

@@ -12,18 +12,24 @@ import pyarrow as pa
 from tests.fuzz.records import payments
 
 CELLS = (
-    "1e308", "-1e309", "1e400", "5e-324", "NaN", "nan", "inf", "-Infinity", "+inf", "", " ", "null", "NA", "0x1F", "1_000",
+    "1e308", "-1e309", "1e400", "5e-324", "NaN", "nan", "inf", "-Infinity", "+inf", "", " ", "null", "NA", "0x1F",
+    "1_000",
     "1,5", "1.234.567,89", "१२", "٣", "½", "1e", "--5", "+5", "007", "9223372036854775808", "18446744073709551616",
     "9" * 400, "0." + "0" * 400 + "1", "true", "0", "-0.0", "2026-03-29 02:30:00", "2026-10-25T02:30:00+02:00",
     "2026-03-29T02:30:00 Europe/Berlin", "24:00", "2026-02-30", "2026-13-01", "0000-00-00", "9999-12-31 23:59:59",
     "292278-01-01", "1677-09-21 00:12:43", "0001-01-01", "31/12/2026", "12/31/26 13:00 PM", "2026-03-01T00:00:60",
-    "2026-03-01T00:00:00.123456789Z", "1772323200", "-5", "=1+1", "@SUM(A1)", "'tis", "é", "e\u0301", "\u200f\u202e", "\ufeff",
-    "\U0001f600", "\U0010fe41", "\ufffe", "Ünïcödé", "\x7f", "\x1b[31m", "[bold]x[/bold]", "a\tb", "{}", "[1, 2]", "'; DROP TABLE rows",
+    "2026-03-01T00:00:00.123456789Z", "1772323200", "-5", "=1+1", "@SUM(A1)", "'tis", "é", "e\u0301", "\u200f\u202e",
+    "\ufeff",
+    "\U0001f600", "\U0010fe41", "\ufffe", "Ünïcödé", "\x7f", "\x1b[31m", "[bold]x[/bold]", "a\tb", "{}", "[1, 2]",
+    "'; DROP TABLE rows",
 )
 NAMES = (
-    "select", "from", "order", "group", "where", "rows", "rowid", "NULL", "a b", " id", "id ", "ID", 'am"ount', "a'b", "a;b",
-    "line\nbreak", "e\u0301", "é", "\U0001f600", "\u202eid", "", "amount", "x" * 3_000, "1", "3.5", "score", "alert", "p_value",
-    "row_number", "model_id", "[red]x", "$array", "a.b", "a\\b", "%s", "{0}", "\ufeffid", "is_fraud", "customer_id", "*",
+    "select", "from", "order", "group", "where", "rows", "rowid", "NULL", "a b", " id", "id ", "ID", 'am"ount', "a'b",
+    "a;b",
+    "line\nbreak", "e\u0301", "é", "\U0001f600", "\u202eid", "", "amount", "x" * 3_000, "1", "3.5", "score", "alert",
+    "p_value",
+    "row_number", "model_id", "[red]x", "$array", "a.b", "a\\b", "%s", "{0}", "\ufeffid", "is_fraud", "customer_id",
+    "*",
 )
 ENCODINGS = ("utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "latin-1",
              "shift_jis", "koi8-r", "cp037")

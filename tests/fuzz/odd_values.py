@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 
 SCALARS: tuple[Any, ...] = (
-    None, True, False, 0, 1, -1, 2, 3.5, -0.0, 1e308, 1e-320, 2**31, 2**53 + 1, 2**63, -2**63 - 1, 10**30, "", " ", "x", "é",
-    "\U0001f600", "a\nb", "numeric", "vector", "ignore", "$array", "/scorer", "nan", "9" * 300, "x" * 2_000, "[]", "{}", "null",
-    "fixed_size_list<item: float>[2]", "timestamp[us, tz=Europe/Berlin]", "timestamp[us, tz=Nowhere/Else]", "int64", "../x",
+    None, True, False, 0, 1, -1, 2, 3.5, -0.0, 1e308, 1e-320, 2**31, 2**53 + 1, 2**63, -2**63 - 1, 10**30, "", " ",
+    "x", "é",
+    "\U0001f600", "a\nb", "numeric", "vector", "ignore", "$array", "/scorer", "nan", "9" * 300, "x" * 2_000, "[]",
+    "{}", "null",
+    "fixed_size_list<item: float>[2]", "timestamp[us, tz=Europe/Berlin]", "timestamp[us, tz=Nowhere/Else]", "int64",
+    "../x",
 )
 
 

@@ -23,7 +23,7 @@ import pytest
 
 from anomaly_cl.errors import AnomalyCLError
 
-SILENCE = 60  # seconds without the end of a case, on a busy machine, that are a hang
+SILENCE = 40  # seconds without the end of a case, on a busy machine, that are a hang
 MOST_MEMORY = 1 << 30  # bytes by which a batch of cases may raise the peak of the process
 ADDRESSES = 6 << 30  # bytes that a child can ask for beyond what it began with
 LONGEST_MESSAGE = 20_000  # characters of an error
@@ -126,6 +126,17 @@ def ended(act: Callable[[], object]) -> tuple[str, str]:
     except BaseException:
         return "finding", traceback.format_exc()[-6_000:]
     return "scores", ""
+
+
+@contextlib.contextmanager
+def keeping_secret(secret: str) -> Iterator[None]:
+    """A finding where an error's message holds the secret."""
+    try:
+        yield
+    except AnomalyCLError as error:
+        if secret in str(error):
+            raise RuntimeError("a secret is in the message") from error
+        raise
 
 
 def unclear(error: AnomalyCLError) -> str:

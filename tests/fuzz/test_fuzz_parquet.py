@@ -20,7 +20,7 @@ def test_parquet_of_any_columns_is_scored_or_refused(cases, detector, part):
         (folder / "input.parquet").write_bytes(_written(table, rng))
         scored_or_rejected(detector, folder / "input.parquet", table.num_rows, rng)
 
-    cases.run("Parquet of odd columns", 350, act)
+    cases.run("Parquet of odd columns", 200, act)
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -32,7 +32,7 @@ def test_damaged_parquet_is_scored_or_refused(cases, detector, part):
         (folder / "input.parquet").write_bytes(data)
         scored_or_rejected(detector, folder / "input.parquet", rng=rng)
 
-    cases.run("Parquet damaged", 800, act)
+    cases.run("Parquet damaged", 600, act)
 
 
 def test_parquet_whose_footer_is_wrong_is_scored_or_refused(cases, detector):
@@ -62,7 +62,7 @@ def test_a_schema_is_inferred_of_parquet_of_any_columns_or_the_file_refused(case
         (folder / "input.parquet").write_bytes(_written(table, rng))
         read_whole(folder / "input.parquet", None, table.num_rows)
 
-    cases.run("Parquet, schema inferred", 150, act)
+    cases.run("Parquet, schema inferred", 80, act)
 
 
 def _written(table: pa.Table, rng: np.random.Generator) -> bytes:

@@ -65,7 +65,7 @@ def test_a_schema_with_other_values_is_used_or_refused(cases, part):
         style = bool(rng.random() < 0.5) or None
         _used(yaml.safe_dump(changed(whole, rng), sort_keys=False, allow_unicode=True, default_flow_style=style))
 
-    cases.run("Schema of other values", 500, act)
+    cases.run("Schema of other values", 350, act)
 
 
 def test_a_damaged_schema_is_used_or_refused(cases):
@@ -75,7 +75,7 @@ def test_a_damaged_schema_is_used_or_refused(cases):
         (folder / "schema.yaml").write_bytes(damaged(whole, rng))
         _used((folder / "schema.yaml").read_bytes().decode("utf-8", "surrogateescape"))
 
-    cases.run("Schema damaged", 500, act)
+    cases.run("Schema damaged", 350, act)
 
 
 def test_a_schema_made_to_exhaust_the_reader_is_refused(cases):

@@ -6,7 +6,7 @@ import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,23 @@ import pytest
 from anomaly_cl.alerts import connection
 from anomaly_cl.alerts.location import store_url
 from anomaly_cl.alerts.store import open_store
-from anomaly_cl.errors import InputError
 from tests.fuzz.damage import damaged
 from tests.fuzz.odd_text import CELLS, NAMES
-from tests.unit.alerts.made_up_rows import alerts_of, made_up_run
+from tests.fuzz.running import keeping_secret
+from tests.unit.alerts.made_up_rows import a_run, alerts
 
 SECRET = "s3cr3t-w0rd"
-SCHEMES = ("sqlite", "sqlite+pysqlite", "sqlite+aiosqlite", "sqlite+pysqlcipher", "postgresql", "postgres", "postgresql+psycopg",
-           "postgresql+psycopg2", "postgresql+asyncpg", "mysql", "mysql+pymysql", "oracle", "mssql+pyodbc", "duckdb", "http", "file",
+SCHEMES = ("sqlite", "sqlite+pysqlite", "sqlite+aiosqlite", "sqlite+pysqlcipher", "postgresql", "postgres",
+    "postgresql+psycopg",
+           "postgresql+psycopg2", "postgresql+asyncpg", "mysql", "mysql+pymysql", "oracle", "mssql+pyodbc", "duckdb",
+           "http", "file",
            "jdbc:sqlite", "x", "SQLITE", "", "sqlite+", "postgresql+psycopg+x", "nonsense", "redis", "s3", "snowflake")
-PIECES = ("", "/", "//", "///", "////", "@", ":", "user", f"user:{SECRET}", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1", ":99999999", ":port",
-          "/alerts.sqlite", "/no/such/folder/a.sqlite", "?mode=ro", "?mode=memory&uri=true", "?uri=true", "?timeout=x", "?check_same_thread=y",
-          "?host=/nowhere", "?connect_timeout=1", "?options=-c%20x", "?sslmode=maybe", "#x", "%", "%zz", "%00", "\0", "\n", " ", "é", "\U0001f600",
+PIECES = ("", "/", "//", "///", "////", "@", ":", "user", f"user:{SECRET}", "127.0.0.1", "127.0.0.1:1", "[::1]",
+    "[::1", ":99999999", ":port",
+          "/alerts.sqlite", "/no/such/folder/a.sqlite", "?mode=ro", "?mode=memory&uri=true", "?uri=true",
+          "?timeout=x", "?check_same_thread=y",
+          "?host=/nowhere", "?connect_timeout=1", "?options=-c%20x", "?sslmode=maybe", "#x", "%", "%zz", "%00", "\0",
+          "\n", " ", "é", "\U0001f600",
           ":memory:", "~", "~nobody", "..", "CON", "a" * 300, "$HOME")
 
 
@@ -45,12 +50,11 @@ def whole(tmp_path: Path) -> bytes:
     """The bytes of a store with a run, alerts and a verdict."""
     path = tmp_path / "whole.sqlite"
     with open_store(path) as store:
-        run = made_up_run()
-        store.add_run(run, alerts_of(run, 3))
-        found = store.engine.connect()
-        first = found.exec_driver_sql("SELECT id FROM alerts").scalar()
-        found.close()
-        store.add_verdict(str(first), "fraud", author="ann")
+        run = a_run()
+        made = list(alerts(run, 1, 2, 3))
+        named = made[0].id
+        store.add_run(run, made)
+        store.add_verdict(named, "fraud", author="ann")
     with sqlite3.connect(path) as raw:
         raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     raw.close()
@@ -68,22 +72,21 @@ def test_a_damaged_store_is_used_or_refused(cases, whole, impatient):
             path.with_name("alerts.sqlite-wal").write_bytes(damaged(whole[:4_096], rng))
         _used(path)
 
-    cases.run("Store damaged", 150, act)
+    cases.run("Store damaged", 60, act)
 
 
 def test_addresses_of_all_sorts_are_used_or_refused_without_their_passwords(cases, impatient):
     def act(rng, folder):
         parts = [PIECES[i] for i in rng.integers(len(PIECES), size=rng.integers(1, 5))]
         scheme = str(rng.choice(SCHEMES))
-        text = f"{scheme}:{'//' if rng.random() < 0.8 else ''}{''.join(parts)}" if rng.random() < 0.8 else "".join(parts)
-        try:
+        before = ["", f"{scheme}:", f"{scheme}://", f"{scheme}://", f"{scheme}://"][rng.integers(5)]
+        text = before + "".join(parts)
+        is_path = len(scheme) < 2 or "://" not in text  # of which nothing is a secret
+        with nullcontext() if is_path else keeping_secret(SECRET):
             url = store_url(text)
             if url.get_backend_name() == "sqlite":
                 url = url.set(database=str(folder / Path(str(url.database)).name[:100]))
             connection.make_engine(url).dispose()
-        except InputError as error:
-            assert SECRET not in str(error), "the password is in the message"
-            raise
 
     cases.run("Store address", 900, act)
 
@@ -113,14 +116,17 @@ def _other_file(folder: Path, name: str, whole: bytes) -> Path:
     elif name == "a folder":
         path.mkdir()
     else:
-        path.write_bytes({"text": b"hello\n" * 400, "nothing": b"", "zeros": bytes(8_192), "half": whole[:len(whole) // 2],
+        path.write_bytes({"text": b"hello\n" * 400, "nothing": b"", "zeros": bytes(8_192),
+            "half": whole[:len(whole) // 2],
                           "the head": whole[:100], "Parquet": b"PAR1" + bytes(100) + b"PAR1"}[name])
     return path
 
 
 def test_other_files_in_the_place_of_a_store_are_refused(cases, whole, impatient):
-    names = ("another database", "a database of other tables", "an unknown revision", "two revisions", "a revision without tables",
-             "an empty revision", "a revision that is a number", "a view", "a folder", "text", "nothing", "zeros", "half", "the head", "Parquet")
+    names = ("another database", "a database of other tables", "an unknown revision", "two revisions",
+        "a revision without tables",
+             "an empty revision", "a revision that is a number", "a view", "a folder", "text", "nothing", "zeros",
+             "half", "the head", "Parquet")
     cases.run_each("Store is another file", {name: name for name in names},
                    lambda name, folder: _used(_other_file(folder, name, whole)))
 
@@ -134,14 +140,12 @@ def test_a_store_with_other_cells_is_used_or_refused(cases, whole, impatient, ch
             columns = [row[1] for row in raw.execute(f"PRAGMA table_info({change})")]
             column = columns[rng.integers(len(columns))]
             values = [None, -1, 2.5, b"\xff", 10**18, *CELLS, *NAMES]
-            try:
+            with suppress(sqlite3.IntegrityError):
                 raw.execute(f"UPDATE {change} SET {column} = ?", [values[rng.integers(len(values))]])
-            except sqlite3.IntegrityError:
-                pass
         raw.close()
         _used(path)
 
-    cases.run("Store with other cells", 100, act)
+    cases.run("Store with other cells", 20, act)
 
 
 def test_a_locked_store_is_refused_in_the_end(cases, whole, impatient):
@@ -199,17 +203,15 @@ def _talking_nonsense(came: socket.socket) -> None:
 def test_servers_that_do_not_answer_or_refuse_are_told_without_the_password(cases, monkeypatch):
     pytest.importorskip("psycopg", reason="psycopg is not installed")
     monkeypatch.setattr(connection, "ANSWER_SECONDS", 2)
-    servers = {"silent": _silent, "refusing": _refusing, "nonsense": _talking_nonsense, "closing": lambda came: came.close()}
+    servers = {"silent": _silent, "refusing": _refusing, "nonsense": _talking_nonsense,
+        "closing": lambda came: came.close()}
 
     def act(case, _folder):
-        try:
+        with keeping_secret(SECRET):
             if case in servers:
                 with _server(servers[case]) as port:
                     _used(f"postgresql://ann:{SECRET}@127.0.0.1:{port}/alerts?sslmode=disable&gssencmode=disable")
             _used(f"postgresql://ann:{SECRET}@{case}/alerts")
-        except InputError as error:
-            assert SECRET not in str(error), "the password is in the message"
-            raise
 
     places = ("127.0.0.1:1", "no-such-host.invalid", "/nowhere")
     cases.run_each("Store server", {name: name for name in (*servers, *places)}, act)
