@@ -88,6 +88,9 @@ def explained(url: URL) -> Iterator[None]:
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         rule, remedy = next((told for mark, told in FAILURES.items() if mark in cause), OTHER_FAILURE)
         raise InputError(rule, f"{shown(url)}: {cause}", remedy) from error
+    except UnicodeError as error:  # SQLite's message quotes what it cannot read
+        rule, remedy = FAILURES["malformed"]
+        raise InputError(rule, f"{shown(url)}: {error}", remedy) from error
 
 
 def _set_up_sqlite(engine: Engine, upgrading: bool) -> None:

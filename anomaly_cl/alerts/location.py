@@ -25,6 +25,8 @@ def store_url(given: str | Path | None = None) -> URL:
     created. Raises InputError for a URL that cannot be read and for a file that cannot be a store.
     """
     text = str(given if given is not None else os.environ.get(ENVIRONMENT) or _default_path())
+    if "\0" in text:
+        raise InputError("the store must be the name of a file", "it holds a NUL character", REMEDY)
     if not re.match(r"[A-Za-z][\w+]+:", text):  # one letter is the drive of a Windows path
         return _checked_file(URL.create("sqlite", database=os.path.expanduser(text)))
     url = _parsed(text)

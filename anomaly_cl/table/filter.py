@@ -67,12 +67,15 @@ class RowFilter:
         return table.set_column(place, self._time, pc.local_timestamp(table.column(place)))
 
     def _check(self, connection: duckdb.DuckDBPyConnection, columns: pa.Schema) -> None:
-        empty = self._seen(columns.empty_table().select(self._columns))
-        connection.register("rows", empty)
         try:
+            empty = pa.schema([columns.field(name) for name in self._columns]).empty_table()
+            connection.register("rows", self._seen(empty))
             with _not_for_ever(connection):  # of constants, DuckDB computes here already
                 connection.execute(f"SELECT 1 FROM rows WHERE (\n{self.condition}\n)")
             kind = connection.execute(f"DESCRIBE SELECT (\n{self.condition}\n) FROM rows").fetchall()[0][1]
+        except pa.ArrowNotImplementedError as error:
+            raise UsageError("a row filter reads columns that DuckDB can read", f"one of {self._columns} is a {error}",
+                             "compare other columns") from error
         except duckdb.BinderException as error:
             raise UsageError("a row filter uses columns of the input, row by row",
                              brief_text(str(error).splitlines()[0]),

@@ -39,5 +39,6 @@ def has_regular_steps(values: np.ndarray) -> bool:
     >>> has_regular_steps(np.arange(100) / 10), has_regular_steps(np.sort(np.random.default_rng(0).random(100)))
     (True, False)
     """
-    steps = np.diff(values[np.isfinite(values)])
-    return len(steps) > 1 and bool(steps.std() < _REGULAR_STEPS * abs(steps.mean()))
+    with np.errstate(over="ignore", invalid="ignore"):  # values near the largest number have no regular steps
+        steps = np.diff(values[np.isfinite(values)])
+        return len(steps) > 1 and bool(steps.std() < _REGULAR_STEPS * abs(steps.mean()))

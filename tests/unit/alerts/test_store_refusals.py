@@ -15,6 +15,22 @@ def test_a_name_too_long_for_a_file_is_refused(tmp_path):
         open_store(tmp_path / ("a" * 300) / "alerts.sqlite")
 
 
+def test_a_name_with_nul_is_refused():
+    with pytest.raises(InputError, match="must be the name of a file"):
+        open_store("alerts\0.sqlite")
+
+
+def test_a_damaged_file_of_which_sqlite_quotes_no_text_is_refused(tmp_path):
+    path = tmp_path / "alerts.sqlite"
+    with sqlite3.connect(path) as raw:
+        raw.execute("CREATE TABLE orders_of_june (x)")
+    raw.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"CREATE TABLE orders_of_june", b"CREATE TABLF orders_\xe1f_june"))
+    with pytest.raises(InputError, match="undamaged SQLite database"):
+        open_store(path)
+
+
 @pytest.mark.parametrize("values", ["('0001'), ('0002')", "(1), (NULL)"])
 def test_revisions_that_no_store_has_are_refused(tmp_path, values):
     path = tmp_path / "alerts.sqlite"

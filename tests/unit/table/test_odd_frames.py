@@ -33,3 +33,8 @@ def test_ten_thousand_names_given_twice_are_told_in_few_words():
 def test_a_name_is_the_same_once_written_and_read(name):
     schema = Schema((Column(name, Kind.CATEGORICAL, "string"),))
     assert Schema.from_yaml(schema.to_yaml()) == schema
+
+
+def test_numbers_near_the_largest_are_inferred():
+    rows = pa.table({"total": [1e308, -1e308, 2.0, 1e308, 3.0, 4.5, 1e200]})
+    assert open_rows(rows).schema["total"].kind is Kind.NUMERIC

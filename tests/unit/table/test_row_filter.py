@@ -60,3 +60,12 @@ def test_a_refused_condition_is_quoted_in_few_words():
     with pytest.raises(UsageError) as told:
         RowFilter("NOT " * 5_000 + "true", pa.schema([("a", pa.int64())]))
     assert len(str(told.value)) < 2_000
+
+
+def test_a_column_that_duckdb_cannot_read_is_refused_only_where_it_is_used():
+    union = pa.UnionArray.from_sparse(pa.array([0, 1], pa.int8()), [pa.array([1, 2]), pa.array(["a", "b"])])
+    rows = pa.record_batch({"a": [1, 2], "u": union})
+    with RowFilter("a > 1", rows.schema) as keep:
+        assert keep.keeps(rows).tolist() == [False, True]
+    with pytest.raises(UsageError):
+        RowFilter("u = 1", rows.schema)
