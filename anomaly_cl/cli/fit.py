@@ -26,6 +26,13 @@ class Logger(StrEnum):
     MLFLOW = "mlflow"
 
 
+class Search(StrEnum):
+    """How the nearest normal rows are found: in each space by itself, or once in all spaces."""
+
+    EXACT = "exact"
+    FAST = "fast"
+
+
 class DetectorKind(StrEnum):
     """What is judged: rows by themselves, records against the past of their entities, or steps of series."""
 
@@ -37,7 +44,7 @@ class DetectorKind(StrEnum):
 OPTIONS = {  # that are not for all detectors
     "pairs": (DetectorKind.TABULAR,), "contamination": (DetectorKind.TABULAR,), "history": (DetectorKind.EVENTS,),
     "entity": (DetectorKind.EVENTS, DetectorKind.SERIES), "channel": (DetectorKind.SERIES,),
-    "period": (DetectorKind.SERIES,),
+    "period": (DetectorKind.SERIES,), "search": (DetectorKind.TABULAR,),
 }
 
 
@@ -75,6 +82,9 @@ def fit(
     contamination: Annotated[str | None, typer.Option(
         metavar="auto|SHARE", help="Leave out rows that look anomalous: the strangest SHARE (0.02 say), or with "
                                    "auto those that surely are. Without it all rows are trusted.")] = None,
+    search: Annotated[Search | None, typer.Option(
+        show_default="exact", help="How normal neighbours are looked for: fast is for files of millions of rows.",
+    )] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")] = 0,
     accelerator: Annotated[str, typer.Option(
         metavar="NAME", help="cpu, gpu or auto, as Lightning names them.")] = "auto",
@@ -99,10 +109,10 @@ def fit(
     chosen = read_schema(inputs, schema, role or []).naming(key=key, entities=entity or (), time=time)
     kind = detector
     if kind is None:
-        for_rows = bool(pairs or contamination or history)
+        for_rows = bool(pairs or contamination or history or search)
         kind = DetectorKind.SERIES if not for_rows and are_series(inputs, chosen, where) else DetectorKind.TABULAR
     _refuse_others(kind, {"pairs": pairs, "contamination": contamination, "history": history, "entity": entity,
-                          "channel": channel, "period": period})
+                          "channel": channel, "period": period, "search": search})
     if not out.parent.is_dir():
         raise UsageError("a model is written to a folder that exists", f"{out.parent} does not", "make it first")
     options: dict[str, Any] = {"accelerator": accelerator, "enable_progress_bar": errors.is_terminal}
@@ -120,7 +130,7 @@ def fit(
         events = fit_events(inputs, out, event_schema(chosen), where, history, history_where, settings)
         model_id, learned = events.model_id_, events.scorer_.encoder_.learned_names_
     else:
-        settings["contamination"] = read_contamination(contamination)
+        settings |= {"contamination": read_contamination(contamination)} | ({"search": search.value} if search else {})
         rows = fit_rows(inputs, out, chosen, where, pairs, settings)
         model_id, learned = rows.model_id_, rows.scorer_.encoder_.learned_names_
     labels = [column.name for column in chosen.with_role(Role.LABEL)]
