@@ -40,6 +40,7 @@ INPUT_SPACE = "robust"  # what the encoder reads, and where neighbours are looke
 STANDARD_SPACE = "standard"
 NO_PRETRAINING, NEIGHBOURS = "none", "neighbours"
 EXACT, FAST = "exact", "fast"
+SLICE_ROWS = 8_192  # encoded and measured at once: the matrices of more would leave the cache, and fill the memory
 BANK_ROWS = {EXACT: 20_000, FAST: 4_096}  # most normal rows that distances are measured to, by search
 
 
@@ -114,7 +115,11 @@ class RowScorer:
 
     def score(self, rows: pa.Table | pa.RecordBatch) -> np.ndarray:
         """Fused surprise (rows,) float64 in nats, higher = stranger."""
-        return self.score_encoded(self.encoder_.transform(rows))
+        scores = np.empty(rows.num_rows)
+        for start in range(0, rows.num_rows, SLICE_ROWS):
+            part = slice(start, start + SLICE_ROWS)
+            scores[part] = self.score_encoded(self.encoder_.transform(rows.slice(start, SLICE_ROWS)))
+        return scores
 
     def score_encoded(self, encoded: EncodedRows) -> np.ndarray:
         """The same of rows that are encoded."""

@@ -12,15 +12,17 @@ from typing import Any, Self
 
 import numpy as np
 
+from anomaly_cl.scoring.candidates import best_candidates, factors
 from anomaly_cl.scoring.neighbours import ExactNeighbours
-from anomaly_cl.scoring.refine import GROUPS, LANES, refine
+
+LANES = 16  # partial sums of squares: what a register of the processor holds
+LAST_LANES = 4  # left when halves have been added to halves; these are added in double precision
 
 RECALL = 0.995  # of the five nearest, that the components must find among rows of the bank
 COMPONENTS = (16, 32, 48, 64, 96, 128, 192, 256)
 PROBED_ROWS, PROBED_K = 512, 5
 SPARE = 8  # candidates beyond k
 BLOCK_ROWS = 128  # queries of one product: their estimates stay in the cache of a core
-NOWHERE = -3e38
 
 
 class FilteredNeighbours:
@@ -37,12 +39,7 @@ class FilteredNeighbours:
         self.bank = _filled(bank.astype(np.float32), LANES)
         centred = bank.astype(np.float64) - centre
         projected = centred @ basis.astype(np.float64)
-        n_filled = -(-self.n_rows // GROUPS) * GROUPS
-        # a last row of the product adds what does not depend on the query; the nearest have the largest values
-        self.factors = np.zeros((basis.shape[1] + 1, n_filled), np.float32)
-        self.factors[:-1, :self.n_rows] = projected.T
-        self.factors[-1] = NOWHERE
-        self.factors[-1, :self.n_rows] = np.maximum(-np.square(centred).sum(axis=1) / 2, NOWHERE)
+        self.factors = factors(projected, np.square(centred).sum(axis=1))
 
     @classmethod
     def fit(cls, bank: np.ndarray) -> Self:
@@ -78,9 +75,12 @@ class FilteredNeighbours:
             centred[len(rows):] = 0
             np.matmul(centred, self.basis, out=projected[:, :-1])
             np.matmul(projected, self.factors, out=estimates)
+            candidates = np.sort(best_candidates(estimates, n_candidates)[:len(rows)], axis=1)
+            measured = _squared_distances(_filled(rows.astype(np.float32, copy=False), LANES), self.bank, candidates)
+            order = np.argsort(measured, axis=1, kind="stable")[:, :k]
             part = slice(start, start + len(rows))
-            refine(estimates[:len(rows)], _filled(rows.astype(np.float32, copy=False), LANES), self.bank, n_candidates,
-                   squared[part], found[part])
+            squared[part] = np.take_along_axis(measured, order, 1)
+            found[part] = np.take_along_axis(candidates, order, 1)
         return np.sqrt(squared), found
 
     def to_state(self) -> dict[str, Any]:
@@ -90,6 +90,23 @@ class FilteredNeighbours:
     @classmethod
     def from_state(cls, state: Mapping[str, Any], bank: np.ndarray) -> Self:
         return cls(bank, np.asarray(state["centre"]), np.asarray(state["basis"]))
+
+
+def _squared_distances(X: np.ndarray, bank: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """Squared distances (rows, n) float64 of X (rows, width) to rows of the bank at `which` (rows, n), float32 both.
+
+    The width is a multiple of 16; squares are added in a fixed order, whatever else is measured.
+    """
+    apart = bank[which]
+    apart -= X[:, None]
+    apart *= apart
+    lanes = apart[..., :LANES]
+    for start in range(LANES, apart.shape[2], LANES):
+        lanes = lanes + apart[..., start:start + LANES]
+    while lanes.shape[2] > LAST_LANES:
+        half = lanes.shape[2] // 2
+        lanes = lanes[..., :half] + lanes[..., half:]
+    return sum((lanes[..., lane] for lane in range(LAST_LANES)), start=np.zeros(which.shape))
 
 
 def _filled(rows: np.ndarray, multiple: int) -> np.ndarray:
