@@ -30,7 +30,8 @@ class FilteredNeighbours:
 
     An estimate of each squared distance, |Px - Py|^2 + |y - mean|^2 - |Py|^2 with the projection P on `components`
     principal components, picks k + 8 candidates; the k nearest of them are measured in full. As many components are
-    kept as find 99.5 % of the five nearest neighbours of the bank's own rows. Squares are of single precision.
+    kept as find 99.5 % of the five nearest neighbours of the bank's own rows. Rows that lie off the components' plane
+    are found nearly as far as they are, never nearer. Squares are of single precision.
     """
 
     def __init__(self, bank: np.ndarray, centre: np.ndarray, basis: np.ndarray):
