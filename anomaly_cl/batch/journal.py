@@ -1,6 +1,6 @@
 """A journal of scores beside the scored file, so that a run that was killed can go on where it was.
 
-A file of frames: a mark, the length and the CRC-32 of what follows. The first frame holds, as JSON, what all scores
+A file of frames: a mark, the length of what follows and the CRC-32 of both. The first frame holds, as JSON, what all scores
 depend on; each other one the scores of one batch, after the number of its rows, the first and last of their numbers and
 a digest of what was scored.
 """
@@ -175,7 +175,7 @@ class Journal:
                 yield Record.from_bytes(content)
 
     def _append(self, content: bytes) -> None:
-        left = memoryview(_HEAD.pack(MARK, len(content), zlib.crc32(content)) + content)
+        left = memoryview(_HEAD.pack(MARK, len(content), _checksum(content)) + content)
         while left:  # a write may be cut short, the last one before the disk is full is
             left = left[os.write(self._file.fileno(), left):]
 
@@ -189,7 +189,13 @@ def _frame(file: BinaryIO) -> bytes | None:
     if mark != MARK or length > os.fstat(file.fileno()).st_size - file.tell():
         return None
     content = file.read(length)
-    return content if zlib.crc32(content) == checksum else None
+    return content if _checksum(content) == checksum else None
+
+
+def _checksum(content: bytes) -> int:
+    """CRC-32 of length and content: that of nothing alone would be zero, as a part of a file is that was never written.
+    """
+    return zlib.crc32(content, zlib.crc32(struct.pack("<Q", len(content))))
 
 
 def _locked(path: Path) -> BinaryIO:
