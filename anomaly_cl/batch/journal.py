@@ -1,8 +1,8 @@
 """A journal of scores beside the scored file, so that a run that was killed can go on where it was.
 
-A file of frames: a mark, the length of what follows and the CRC-32 of both. The first frame holds, as JSON, what all scores
-depend on; each other one the scores of one batch, after the number of its rows, the first and last of their numbers and
-a digest of what was scored.
+A file of frames: a mark, the length of what follows and the CRC-32 of both. The first frame holds, as JSON, what all
+scores depend on; each other one the scores of one batch, after the number of its rows, the first and last of their
+numbers and a digest of what was scored.
 """
 
 from __future__ import annotations

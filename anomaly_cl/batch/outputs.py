@@ -55,6 +55,10 @@ class Outputs:
         return cls(out, out.with_suffix(".rejects.parquet"), out.with_suffix(".history.rejects.parquet"),
                    spans_beside(out), out.with_suffix(".manifest.json"), draft, out.with_name(f".{out.name}.journal"))
 
+    def publish(self, staging: Staging) -> None:
+        """Give all files their names, the manifest last: where it is, the others are complete and belong to it."""
+        staging.publish(self.rejects, self.history_rejects, self.spans, self.scored, self.manifest)
+
     def remove_leftovers(self) -> None:
         """Remove drafts and partial files that killed processes left; the caller is the only one that writes these."""
         names = (self.scored, self.rejects, self.history_rejects, self.spans, self.manifest)
@@ -131,7 +135,7 @@ def rejecting_rows(
     if staging is None:
         rejects.unlink()
     else:
-        staging.leave_out(rejects)
+        staging.drop(rejects)
 
 
 def write_json(path: Path, content: Any, staging: Staging) -> None:

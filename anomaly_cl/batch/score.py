@@ -139,7 +139,7 @@ def score_file(
         manifest["seconds"] = round(time.time() - started, 3)
         # a full store leaves the older files as they are; after a kill from here on, the run finds itself in the store
         write_json(outputs.manifest, manifest, staging)
-        staging.publish(outputs.manifest)
+        outputs.publish(staging)
     return manifest
 
 
@@ -147,7 +147,6 @@ def _history(
     source: Any, schema: Schema, rejects: Path, where: str | None, batch_rows: int, staging: Staging
 ) -> AbstractContextManager[RowStream | None]:
     if source is None:
-        staging.leave_out(rejects)
         return nullcontext()
     return rejecting_rows(source, schema, rejects, where=where, batch_rows=batch_rows, staging=staging)
 
@@ -166,10 +165,8 @@ class _Raised(NamedTuple):
 def _raised(
     detector: Detector, rows: Rows, outputs: Outputs, alerts: Candidates, reasons: Reasons, staging: Staging
 ) -> _Raised:
-    """Each alerted row, or each span of alerted steps, which are then in a file; of other models no such file is left.
-    """
+    """Each alerted row, or each span of alerted steps, which are then in a file."""
     if not isinstance(detector, SeriesDetector):
-        staging.leave_out(outputs.spans)
         return _Raised(Flagged(alerts), partial(row_alerts, detector, alerts, reasons), {}, {})
     spans = found_spans(detector, alerts, reasons)
     write_spans(outputs.spans, spans, spans_schema(detector, rows.arrow_schema), staging)

@@ -50,7 +50,6 @@ class Staging:
 
     def __init__(self) -> None:
         self._waiting: dict[Path, Path] = {}
-        self._gone: list[Path] = []
 
     def __enter__(self) -> Self:
         return self
@@ -63,30 +62,32 @@ class Staging:
         """Let a file wait for its name."""
         self._waiting[path] = partial
 
-    def leave_out(self, path: Path) -> None:
-        """There is no such file this time, so that an older one goes when the others get their names."""
-        if (partial := self._waiting.pop(path, None)) is not None:
-            partial.unlink()
-        self._gone.append(path)
+    def drop(self, path: Path) -> None:
+        """Let none wait for this name."""
+        self._waiting.pop(path).unlink()
 
-    def publish(self, last: Path) -> None:
-        """Give all files their names, in the order in which they came, and `last` its own when the others are safe.
+    def publish(self, *paths: Path) -> None:
+        """Give the files of a folder their names, in this order; an older one of a name for which none waits is gone.
 
-        Nothing has the name `last` meanwhile: where there is one, the others beside it belong to it.
+        The last gets its name when the others are safe, and meanwhile no file has it: where there is one, the others
+        belong to it.
         """
-        folder = last.parent
+        *others, last = paths
         with writing(last):
             last.unlink(missing_ok=True)
-            sync(folder)
-            for path in self._gone:
-                path.unlink(missing_ok=True)
-            for path in [path for path in self._waiting if path != last]:
-                os.replace(self._waiting[path], path)
-                del self._waiting[path]
-            sync(folder)
-            os.replace(self._waiting[last], last)
-            del self._waiting[last]
-            sync(folder)
+            sync(last.parent)
+            for path in others:
+                self._name(path)
+            sync(last.parent)
+            self._name(last)
+            sync(last.parent)
+
+    def _name(self, path: Path) -> None:
+        if path in self._waiting:
+            os.replace(self._waiting[path], path)
+            del self._waiting[path]
+        else:
+            path.unlink(missing_ok=True)
 
 
 class GroupWriter:
