@@ -8,7 +8,7 @@ from pathlib import Path
 
 from apps.benchmark.kills.processes import run_command
 
-BATCH_ROWS = 200
+BATCH_ROWS = 50
 LEARNED, SCORED = "booked_at < '2026-02-01'", "booked_at >= '2026-02-01'"
 BROKEN = 97  # every so many rows one has a cell that cannot be read
 
@@ -38,7 +38,7 @@ def make_cases(folder: Path, rows: int) -> list[Case]:
     _unless(folder / "series", folder, ("fit", sensors, "--out", folder / "series", "--detector", "series", "--entity",
                                         "machine", "--period", 24, "--pretraining", "none", "--where",
                                         "is_anomaly = 0 AND measured_at < '2026-02-15'"))
-    size = ("--batch-rows", BATCH_ROWS, "--alerts-at", "alpha=0.05")
+    size = ("--batch-rows", BATCH_ROWS, "--alerts-at", "alpha=0.03")
     broken = folder / "broken.csv"
     return [
         Case("rows", ("score", folder / "rows", broken, "--where", SCORED, "--keep", "amount", *size)),

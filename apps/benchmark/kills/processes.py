@@ -37,6 +37,9 @@ class Moment:
     step: int = 0
 
 
+NEVER = Moment()
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a process ended, in how many seconds, what it said, and its steps with their seconds after the start."""
@@ -51,7 +54,7 @@ class Ended:
         return self.code == -signal.SIGKILL
 
 
-def run_command(words: Sequence[object], folder: Path, moment: Moment = Moment()) -> Ended:
+def run_command(words: Sequence[object], folder: Path, moment: Moment = NEVER) -> Ended:
     """Run anomaly-cl with these words in a process that is killed at the moment, if it has not ended before."""
     context: Any = mp.get_context("forkserver")
     context.set_forkserver_preload(list(LOADED))
