@@ -80,6 +80,8 @@ class Journal:
             with writing(path):
                 self._begin(resume, notice)
         except BaseException:
+            if not self._scan()[2]:
+                discard(path)
             self._file.close()
             raise
         self._known = self._records()

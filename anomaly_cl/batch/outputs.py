@@ -21,7 +21,7 @@ from anomaly_cl.errors import UsageError
 from anomaly_cl.schema import Schema
 from anomaly_cl.table.conform import Rejected
 from anomaly_cl.table.read import BATCH_ROWS, Batch, RowStream, open_rows
-from anomaly_cl.table.write import ParquetWriter, Staging, write_text
+from anomaly_cl.table.write import ParquetWriter, Staging, write_text, writing
 
 ROW_NUMBER = "row_number"
 ABOUT_SERIES = b"anomaly_cl.series"  # in the metadata of a file of spans: what places its steps in time, as JSON
@@ -104,7 +104,7 @@ def finish_draft(
 ) -> None:
     """Second pass: the draft's rows with their alert and reasons; `reasons` by row number, of the alerts only."""
     alerts = np.fromiter(reasons, np.int64, len(reasons))
-    with pq.ParquetFile(draft) as source, ParquetWriter(scored, schema, staging) as writer:
+    with writing(scored), pq.ParquetFile(draft) as source, ParquetWriter(scored, schema, staging) as writer:
         for rows in source.iter_batches():
             numbers = rows.column(ROW_NUMBER).to_numpy()
             mask = np.isin(numbers, alerts)

@@ -14,7 +14,7 @@ import pyarrow.csv as pa_csv
 from anomaly_cl.datasets.sensors import simulate_sensors
 from anomaly_cl.datasets.transactions import simulate_transactions
 from anomaly_cl.errors import UsageError
-from anomaly_cl.table.write import ParquetWriter, partial_of, sync, writing
+from anomaly_cl.table.write import ParquetWriter, discard, partial_of, sync, writing
 
 _SUBJECTS: dict[str, Callable[[int, int], pa.RecordBatchReader]] = {
     "transactions": simulate_transactions,
@@ -67,4 +67,4 @@ def _csv(path: Path, schema: pa.Schema, quoted: bool) -> Iterator[pa_csv.CSVWrit
             os.replace(partial, path)
             sync(path.parent)
     finally:
-        partial.unlink(missing_ok=True)
+        discard(partial)

@@ -52,9 +52,9 @@ def _parts(scoring: list[Outcome], storing: list[Outcome], cost: Cost) -> Iterat
     yield "# Killed runs"
     yield f"Measured {date.today().isoformat()}; {programs(VERSIONS)}; {machine()}."
     yield ("Each run was killed (SIGKILL) at a moment drawn from an equal part of the time that a whole run takes, one "
-           "in three was killed again while it went on, and then it went on to the end. Equal: all files have the bytes "
-           "of those of a run that nothing stopped (the manifest but for its times and the number of rows that were "
-           "not scored again), and no other file is left.")
+           "in three was killed again while it went on, and then it went on to the end. Equal: all files have the "
+           "bytes of those of a run that nothing stopped (the manifest but for its times and the number of rows that "
+           "were not scored again), and no other file is left.")
     yield markdown(["model", "killed", "killed again", "went on with scores", "of its rows, mean", "equal"], (
         [each.name, str(each.kills), str(each.again), str(each.went_on),
          f"{each.resumed_rows / max(each.went_on, 1) / each.rows:.0%}", f"{each.equal} of {each.kills}"]
