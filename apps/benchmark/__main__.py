@@ -289,7 +289,7 @@ def dashboard(
 
 @app.command()
 def kills(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the runs and of the report, kills.md.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results; what is in it is not run again.")],
     kills: Annotated[int, typer.Option(
         metavar="N", min=1, help="Killed runs that score, and as many that write to each store.")] = 100,
     rows: Annotated[int, typer.Option(metavar="N", min=1000, help="Rows of the input.")] = 1_500,

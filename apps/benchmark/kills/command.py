@@ -4,48 +4,74 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import date
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from apps.benchmark.kills.cases import make_cases
+from anomaly_cl.table.write import write_text
+from apps.benchmark.kills.cases import Case, make_cases
 from apps.benchmark.kills.cost import STOPPED_AT, Cost, measure_cost
-from apps.benchmark.kills.measure import Killed, Outcome, kill_scoring, kill_steps, kill_storing
+from apps.benchmark.kills.measure import Killed, Outcome, Tell, kill_scoring, kill_steps, kill_storing
 from apps.benchmark.kills.stores import NewStore, postgres_stores, sqlite_stores
 from apps.benchmark.provenance import machine, programs
 from apps.benchmark.report import markdown
 
 VERSIONS = ("anomaly_cl", "pyarrow", "torch", "numpy", "SQLAlchemy")
-RECORD = "kills.json"
 
 
 def measure_kills(
     out: Path, kills: int, rows: int, cost_rows: int, server: str | None, seed: int, tell: Callable[[str], None]
 ) -> Path:
-    """Kill runs of the kinds of models, and as many of each store, measure the cost, and write the report; its path."""
+    """Kill runs of the kinds of models, and as many of each store, measure the cost, and write the report; its path.
+
+    What was measured before in this folder is not measured again.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    scoring, storing = [], []
-    with ExitStack() as held:
-        stores: dict[str, NewStore] = {"SQLite": sqlite_stores(out / "stores")}
-        if server is not None:
-            stores["PostgreSQL"] = held.enter_context(postgres_stores(server))
-        cases = make_cases(out / "data", rows)
-        for number, case in enumerate(cases):
-            killed = Killed(case, out / case.name)
-            scoring += [kill_scoring(killed, -(-kills // len(cases)), np.random.default_rng([seed, number]), tell),
-                        kill_steps(killed, tell)]
-            if case.name == "rows":
-                for name, new in stores.items():
-                    storing.append(kill_storing(killed, kills, new, np.random.default_rng([seed, 9]), tell, name))
-    cost = measure_cost(out / "data", cost_rows)
-    (out / RECORD).write_text(json.dumps({"scoring": [each.as_dict() for each in scoring], "storing": [
-        each.as_dict() for each in storing], "cost": asdict(cost)}, indent=1) + "\n", encoding="utf-8")
+    cases = make_cases(out / "data", rows)
+    scoring = [each for number, case in enumerate(cases)
+               for each in scored(case, out, -(-kills // len(cases)), seed + number, tell)]
+    storing = [stored(cases[0], out, kills, "SQLite", sqlite_stores(out / "stores"), seed, tell)]
+    if server is not None:
+        with postgres_stores(server) as new_store:
+            storing.append(stored(cases[0], out, kills, "PostgreSQL", new_store, seed, tell))
+    cost = Cost(**_once(out / "cost.json", lambda: asdict(measure_cost(out / "data", cost_rows))))
     path = out / "kills.md"
     path.write_text("\n\n".join(_parts(scoring, storing, cost)) + "\n", encoding="utf-8")
     return path
+
+
+def scored(case: Case, out: Path, kills: int, seed: int, tell: Tell) -> Iterator[Outcome]:
+    """Runs of a case that are killed at any moment, and before each step."""
+    ways: dict[str, Callable[[Killed], Outcome]] = {
+        "moments": lambda killed: kill_scoring(killed, kills, np.random.default_rng(seed), tell),
+        "steps": lambda killed: kill_steps(killed, tell)}
+    for name, way in ways.items():
+        yield Outcome(**_once(out / f"{case.name}-{name}.json", partial(_outcome, way, case, out / case.name)))
+
+
+def stored(
+    case: Case, out: Path, kills: int, name: str, new_store: NewStore, seed: int, tell: Tell
+) -> Outcome:
+    """Runs of a case that are killed while they write to a store."""
+    def way(killed: Killed) -> Outcome:
+        return kill_storing(killed, kills, new_store, np.random.default_rng(seed), tell, name)
+
+    return Outcome(**_once(out / f"{name}.json", partial(_outcome, way, case, out / name)))
+
+
+def _outcome(way: Callable[[Killed], Outcome], case: Case, folder: Path) -> dict[str, Any]:
+    return asdict(way(Killed(case, folder)))
+
+
+def _once(file: Path, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What a file of results holds; measured if there is none."""
+    if not file.exists():
+        write_text(file, json.dumps(measure(), indent=1) + "\n")
+    return dict(json.loads(file.read_text(encoding="utf-8")))
 
 
 def _parts(scoring: list[Outcome], storing: list[Outcome], cost: Cost) -> Iterator[str]:

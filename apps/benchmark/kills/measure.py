@@ -6,9 +6,8 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -25,8 +24,8 @@ Tell = Callable[[str], None]
 
 @dataclass
 class Outcome:
-    """What became of killed runs: how many there were, were killed again, went on with scores, ended as if never
-    killed; the rows that they did not score again, in all; and the killed steps.
+    """What became of killed runs: how many there were, were killed again, went on with scores (of a store: had all in
+    it already), and ended as if never killed; the rows not scored again, in all; and the rows of a run.
     """
 
     name: str
@@ -36,9 +35,6 @@ class Outcome:
     equal: int = 0
     resumed_rows: int = 0
     rows: int = 0
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 class Killed:
@@ -96,10 +92,10 @@ def kill_scoring(killed: Killed, kills: int, rng: np.random.Generator, tell: Tel
     return outcome
 
 
-def kill_steps(killed: Killed, tell: Tell) -> Outcome:
-    """Kill a run before each of its steps with files, one run a step, and go on with each."""
+def kill_steps(killed: Killed, tell: Tell, first: int = 1) -> Outcome:
+    """Kill a run before each of its steps with files from the first, one run a step, and go on with each."""
     outcome = Outcome(f"{killed.case.name}, before each step with files", rows=killed.manifest["rows"]["scored"])
-    for step in range(1, len(killed.whole.steps) + 1):
+    for step in range(first, len(killed.whole.steps) + 1):
         killed.renew("killed")
         outcome.kills += killed.run("killed", moment=Moment(step=step)).killed
         _go_on(killed, outcome)

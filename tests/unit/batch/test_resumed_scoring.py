@@ -66,7 +66,7 @@ def test_a_run_that_goes_on_ends_as_one_that_nothing_stopped(detectors, source, 
     (tmp_path / "whole").mkdir()
     whole = score_file(detector, file, tmp_path / "whole" / "out.parquet", policy=POLICY, batch_rows=SIZE)
     assert whole["rows"]["rejected"] > 0
-    for after in (1, 200, whole["rows"]["scored"]):
+    for after in (1, 200, whole["rows"]["scored"]) if kind == "rows" else (200,):
         folder = tmp_path / str(next(names))
         folder.mkdir()
         interrupted(detector, file, folder / "out.parquet", after)
