@@ -53,7 +53,8 @@ class Record(NamedTuple):
 def told_of(batch: Batch, read: Sequence[str]) -> tuple[int, int, int, bytes]:
     """What tells a batch from others; see `Record`."""
     numbers = batch.row_numbers
-    return len(numbers), int(numbers[0]), int(numbers[-1]), digest_of_rows(batch.rows, read)
+    first, last = (int(numbers[0]), int(numbers[-1])) if len(numbers) else (-1, -1)
+    return len(numbers), first, last, digest_of_rows(batch.rows, read)
 
 
 class Journal:
@@ -75,6 +76,7 @@ class Journal:
         self.path, self.about = path, dict(about)
         self.rows_known = self.batches_known = self.rows_recorded = 0
         self._to_skip = 0
+        self._refused = False
         self._file = _locked(path)
         try:
             with writing(path):
@@ -93,7 +95,7 @@ class Journal:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if kind is None or not self.rows_known + self.rows_recorded:
             discard(self.path)
-        elif error is not None and isinstance(error, Exception):
+        elif isinstance(error, Exception) and not self._refused:
             error.add_note(f"{self.rows_known + self.rows_recorded:,} scored rows are kept in {self.path}: --resume "
                            "goes on with them")
         self._file.close()
@@ -107,9 +109,7 @@ class Journal:
         if record is None:
             return None
         if record.batch != told_of(batch, read):
-            raise InputError("a run goes on with the rows that it began with",
-                             f"rows {record.batch[1]:,} to {record.batch[2]:,} differ from those in {self.path}",
-                             "leave out --resume to score all rows anew, or give input, history and verdicts as before")
+            raise self._other_rows(f"rows {record.batch[1]:,} to {record.batch[2]:,} differ from those in {self.path}")
         return record.scores
 
     def record(self, batch: Batch, read: Sequence[str], scores: Scores) -> None:
@@ -127,9 +127,12 @@ class Journal:
     def require_used(self) -> None:
         """Raises InputError if the input has ended before the scores of the earlier run."""
         if self._to_skip:
-            raise InputError("a run goes on with the rows that it began with",
-                             f"the input ends before the {self.rows_known:,} rows of {self.path}",
-                             "leave out --resume to score all rows anew, or give the input as before")
+            raise self._other_rows(f"the input ends before the {self.rows_known:,} rows of {self.path}")
+
+    def _other_rows(self, found: str) -> InputError:
+        self._refused = True
+        return InputError("a run goes on with the rows that it began with", found,
+                          "leave out --resume to score all rows anew, or give input, history and verdicts as before")
 
     def _begin(self, resume: bool, notice: Notice) -> None:
         """Look at what is there, keep what is whole of it or nothing, and be ready to append."""

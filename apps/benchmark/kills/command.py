@@ -92,5 +92,6 @@ def _parts(scoring: list[Outcome], storing: list[Outcome], cost: Cost) -> Iterat
         [each.name, str(each.kills), str(each.went_on), f"{each.equal} of {each.kills}"] for each in storing))
     yield (f"{cost.rows:,} rows of 20 numbers and 5 kinds, Parquet to Parquet: the journal has {cost.bytes_a_row:.1f} "
            f"bytes a row and takes {cost.journal_seconds / cost.seconds:.1%} of the time of a run "
-           f"({cost.journal_seconds:.2f} of {cost.seconds:.1f} s). Stopped at {STOPPED_AT:.0%}, going on took "
-           f"{cost.going_on_seconds / cost.seconds:.0%} of the time of a whole run.")
+           f"({cost.journal_seconds:.2f} s by the clock, of {cost.seconds:.1f} s of the processor). Stopped at "
+           f"{STOPPED_AT:.0%}, going on took {cost.going_on_seconds / cost.seconds:.0%} of the processor's time of a "
+           f"whole run.")

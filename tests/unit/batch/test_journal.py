@@ -83,6 +83,10 @@ def test_a_finished_run_leaves_no_journal_and_a_failed_one_only_with_rows(tmp_pa
     with pytest.raises(ZeroDivisionError), begun(tmp_path / "j"):
         raise ZeroDivisionError
     assert not (tmp_path / "j").exists()
+    killed(tmp_path / "j")
+    with pytest.raises(ZeroDivisionError) as raised, begun(tmp_path / "j"):
+        raise ZeroDivisionError
+    assert raised.value.__notes__ == [f"6 scored rows are kept in {tmp_path / 'j'}: --resume goes on with them"]
 
 
 def gone_on(path, given):
@@ -97,8 +101,9 @@ def gone_on(path, given):
                                                                                 batches(3)[1].row_numbers[:1])])
 def test_other_rows_are_refused(tmp_path, changed):
     killed(tmp_path / "j")
-    with pytest.raises(InputError, match=r"rows 10 to 11 differ.*leave out --resume"):
+    with pytest.raises(InputError, match=r"rows 10 to 11 differ.*leave out --resume") as raised:
         gone_on(tmp_path / "j", [batches()[0], changed])
+    assert not hasattr(raised.value, "__notes__")
     assert (tmp_path / "j").exists()
 
 
