@@ -58,6 +58,8 @@ def _unless(made: Path, folder: Path, words: tuple[object, ...]) -> None:
 
 
 def _break_cells(source: Path, target: Path, column: str) -> None:
+    if target.exists():  # runs may be reading it
+        return
     with open(source, encoding="utf-8", newline="") as read, open(target, "w", encoding="utf-8", newline="") as write:
         rows = csv.DictReader(read)
         writer = csv.DictWriter(write, rows.fieldnames or [])

@@ -22,8 +22,8 @@ BATCH_ROWS = 8_192
 
 @dataclass(frozen=True)
 class Cost:
-    """Rows, bytes of journal a row, processor seconds of a whole run, seconds of its journal by the clock, and processor
-    seconds of going on at `STOPPED_AT`.
+    """Rows, bytes of journal a row, processor seconds of a whole run, seconds of its journal by the clock, and
+    processor seconds of going on at `STOPPED_AT`.
     """
 
     rows: int

@@ -99,6 +99,16 @@ def test_rows_whose_scores_are_known_are_not_scored_again(detectors, source, tmp
     assert sum(scored) == manifest["rows"]["scored"] - manifest["resumed_rows"] < 200
 
 
+def test_what_scores_do_not_depend_on_may_change(detectors, source, tmp_path):
+    detector, file = detectors["rows"], source("rows")
+    interrupted(detector, file, tmp_path / "out.parquet")
+    asked = {"policy": "budget=3", "keep": ["amount"], "batch_rows": SIZE}
+    again = score_file(detector, file, tmp_path / "out.parquet", resume=True, **asked)
+    score_file(detector, file, tmp_path / "whole.parquet", **asked)
+    assert again["resumed_rows"] >= 200
+    assert (tmp_path / "out.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+
+
 @pytest.mark.parametrize(("changed", "error", "told"), [
     ({"batch_rows": 32}, UsageError, r"batch rows 64 \(now 32\)"),
     ({"where": "amount > 0"}, UsageError, r"where None \(now 'amount > 0'\)"),
