@@ -34,7 +34,8 @@ app.add_typer(simulate)
 
 
 def say_error(error: AnomalyCLError) -> None:
-    """The rule, the value and the remedy, a line each, on standard error."""
+    """The rule, the value, the remedy and what was added on the way, a line each, on standard error."""
     errors.print("[bold red]error:[/bold red] ", end="")
-    for line in (error.rule, f"       {error.value}", f"       remedy: {error.remedy}"):
+    notes = [f"       {line}" for line in getattr(error, "__notes__", ())]
+    for line in (error.rule, f"       {error.value}", f"       remedy: {error.remedy}", *notes):
         errors.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -9,7 +9,7 @@ import typer
 
 from anomaly_cl.cli.events import say_history
 from anomaly_cl.cli.options import History, HistoryWhere, Inputs, Json, Store, Where
-from anomaly_cl.cli.screen import policy_warnings, progress, say, say_json
+from anomaly_cl.cli.screen import note, policy_warnings, progress, say, say_json
 from anomaly_cl.errors import UsageError
 
 
@@ -45,11 +45,15 @@ def score(
         help="For --store: how alerts are drawn among normal rows; umap takes longer, and needs the extra umap.",
     )] = None,
     batch_rows: Annotated[int, typer.Option(metavar="N", help="Rows read at once.")] = 65_536,
+    resume: Annotated[bool, typer.Option(
+        "--resume", help="Go on where a killed or failed run of the same arguments was; from the start where there was "
+        "none.")] = False,
     json: Json = False,
 ) -> None:
     """Score rows: a calibrated score, p-value and risk for each, with reasons for the alerts.
 
-    Writes the scored file, and beside it `*.rejects.parquet` and `*.manifest.json`.
+    Writes the scored file, and beside it `*.rejects.parquet` and `*.manifest.json`, which get their names when all is
+    complete. A run that was killed can go on: give the same again with --resume.
 
     A model of events judges records against the past of their entities: give all earlier ones with --history. Records
     of INPUT are past of the later ones; those that --where leaves out are not read at all.
@@ -81,7 +85,7 @@ def score(
     with policy_warnings(), progress("scoring") as done:
         manifest = score_file(detector, inputs, out, where=where, history=history or None, history_where=history_where,
                               verdicts=told, keep=keep or [], policy=alerts_at, store=store,
-                              shown=shown, batch_rows=batch_rows, progress=done)
+                              shown=shown, batch_rows=batch_rows, resume=resume, progress=done, notice=note)
     if json:
         return say_json(manifest)
     rows = manifest["rows"]

@@ -25,6 +25,7 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from anomaly_cl.errors import ModelError, UsageError
+from anomaly_cl.table.write import sync, writing
 
 FORMAT_VERSION = 1
 MODEL, WEIGHTS = "model.json", "weights.safetensors"
@@ -38,13 +39,15 @@ def save_model(folder: str | Path, state: Mapping[str, Any], tables: Mapping[str
     """Write a model folder; a model that stands there already is replaced, anything else is refused.
 
     `state` is a nested dict of JSON values with NumPy arrays as leaves; `tables` are Arrow files by stem.
-    Raises UsageError if the folder holds something other than a model.
+    Raises UsageError if the folder holds something other than a model or cannot be written to, InputError if the disk
+    is full.
     """
     folder = Path(folder)
     if folder.exists() and not (folder.is_dir() and (not any(folder.iterdir()) or (folder / MODEL).exists())):
         raise UsageError("a model is written to a new folder or over an older model",
                          f"{folder} holds something else", "choose another folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, np.ndarray] = {}
     plain = _without_arrays(dict(state), "", arrays)
     files = {WEIGHTS: save_arrays(arrays)} | {f"{name}.arrow": _arrow_bytes(table) for name, table in tables.items()}
@@ -57,7 +60,8 @@ def save_model(folder: str | Path, state: Mapping[str, Any], tables: Mapping[str
     }
     model = json.dumps(head, indent=1, allow_nan=False, ensure_ascii=False).encode()
     files[MODEL] = model.replace(_NO_DIGEST.encode(), hashlib.sha256(model).hexdigest().encode(), 1)
-    _replace_folder(folder, files)
+    with writing(folder):
+        _replace_folder(folder, files)
 
 
 def load_model(folder: str | Path) -> tuple[dict[str, Any], dict[str, pa.Table]]:
@@ -188,6 +192,7 @@ def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
             shutil.rmtree(older)
         else:
             beside.rename(folder)
+        sync(folder.parent)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
