@@ -141,8 +141,11 @@ def _with_arrays(value: Any, arrays: Mapping[str, np.ndarray], folder: Path) -> 
 
 
 def _read(folder: Path, name: str) -> bytes:
+    file = folder / name
+    if file.exists() and not file.is_file():  # a pipe would wait for ever, a device would fill the memory
+        raise ModelError("a model folder holds files", f"{file} is something else", "restore the folder from a copy")
     try:
-        return (folder / name).read_bytes()
+        return file.read_bytes()
     except OSError as error:
         raise ModelError(f"a model folder holds {name}", f"{folder / name}: {error.strerror}",
                          "check the folder's name, or restore it from a copy") from error
