@@ -19,9 +19,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from anomaly_cl.batch.score import score_file
 from anomaly_cl.batch.shelf import IN_MEMORY, RowShelf
 from anomaly_cl.batch.spool import Spool
 from anomaly_cl.detectors import artifact
+from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.errors import InputError, ModelError
 from anomaly_cl.features.sql_engine import DuckDBEngine
 from anomaly_cl.table.read import open_rows, read_table
@@ -180,3 +182,22 @@ def test_what_is_laid_aside_only_its_owner_reads(tmp_path: Path, monkeypatch: py
     finally:
         os.umask(before)
     assert list(tmp_path.iterdir()) == []
+
+
+@on_linux
+@pytest.mark.parametrize(("umask", "others"), [(0o077, 0), (0o022, 0o044)])
+def test_what_is_written_follows_the_umask(umask: int, others: int, tmp_path: Path) -> None:
+    rows = pa.table({"id": [f"r{number}" for number in range(60)], "a": [float(number % 7) for number in range(60)],
+                     "b": [float(number % 5) for number in range(60)]})
+    before = os.umask(umask)
+    try:
+        detector = TabularDetector("none", calibration="split").fit(rows)
+        detector.save(tmp_path / "model")
+        detector.save(tmp_path / "model")
+        score_file(detector, rows, tmp_path / "scored.parquet", policy="budget=3", store=str(tmp_path / "a.sqlite"))
+    finally:
+        os.umask(before)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) >= 7
+    assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in files} == {others}
+    assert stat.S_IMODE((tmp_path / "model").stat().st_mode) == 0o777 & ~umask
