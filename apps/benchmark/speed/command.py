@@ -53,15 +53,18 @@ def measure_speed(asked: Asked, place: Place, cores: int, say: Callable[[str], N
     say(f"{len(planned)} runs, {sum(run.key in done for run in planned)} of them done before")
     about = {"date": date.today().isoformat(), "code": source_digest("anomaly_cl")[:12], "cores": cores,
              "policy": place.policy or "alpha=0.01"}
-    with on_cores(cores):
-        for number, run in enumerate(planned, 1):
-            if run.key in done and (run.part != "model" or place.model(run).exists()):
-                continue
-            line = about | _line(run, place)
-            with file.open("a", encoding="utf-8") as lines:
-                lines.write(json.dumps(line) + "\n")
-            say(f"[{number}/{len(planned)}] {in_words(line)}")
-    return write_report(place.out, read(file))
+    try:
+        with on_cores(cores):
+            for number, run in enumerate(planned, 1):
+                if run.key in done and (run.part != "model" or place.model(run).exists()):
+                    continue
+                line = about | _line(run, place)
+                with file.open("a", encoding="utf-8") as lines:
+                    lines.write(json.dumps(line) + "\n")
+                say(f"[{number}/{len(planned)}] {in_words(line)}")
+    finally:  # a run that is stopped has a report of what it did
+        report = write_report(place.out, read(file)) if file.exists() else file
+    return report
 
 
 def read(file: Path) -> list[dict[str, Any]]:

@@ -18,7 +18,8 @@ VERSIONS = ("anomaly_cl", "pyod", "scikit-learn", "numpy", "pyarrow", "duckdb", 
 CELL = ["part", "contender", "rows", "columns"]
 ABOUT = f"""\
 `python -m apps.benchmark speed --out DIR --rows 10000 100000 1000000 --columns 10 50 200` measures the growth, and
-`python -m apps.benchmark speed --out DIR --large 1000000 5000000 20000000` files larger than memory should hold.
+`python -m apps.benchmark speed --out DIR --large 1000000 5000000 20000000 --repeat 1` files larger than memory should
+hold. What DIR holds is not measured again, and the report is of all of it.
 
 Each measurement is a process of its own; nothing else of the benchmark runs meanwhile, and contenders take turns, so
 that a busy machine hits all alike. Figures are medians over the repeats. Rows are simulated: correlated columns of
