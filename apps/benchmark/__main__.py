@@ -259,36 +259,6 @@ def channels(
 
 
 @app.command()
-def tails(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the result, tails.md.")],
-    rows: Annotated[int, typer.Option(metavar="N", min=100, help="Calibration rows.")] = 5000,
-    runs: Annotated[int, typer.Option(metavar="N", min=1, help="Samples of each distribution.")] = 200,
-) -> None:
-    """Extrapolated p-values beyond the calibration rows, against distributions whose tails are known.
-
-    Example: `python -m apps.benchmark tails --out results`
-    """
-    from apps.benchmark.tails import write_tails
-
-    typer.echo(f"report: {write_tails(out, rows, runs, typer.echo)}")
-
-
-@app.command()
-def dashboard(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the store, some GB, and of the report.")],
-    alerts: Annotated[int, typer.Option(metavar="N", min=10_000, help="Alerts of the store.")] = 1_000_000,
-    plans: Annotated[bool, typer.Option("--plans", help="Say how SQLite answers each slow query.")] = False,
-) -> None:
-    """Server time of each page of the dashboard, of its queries and of writes, on a store of many alerts.
-
-    Example: `python -m apps.benchmark dashboard --alerts 1000000 --out results`
-    """
-    from apps.benchmark.dashboard.command import measure_dashboard
-
-    typer.echo(f"report: {measure_dashboard(out, alerts, typer.echo, plans=plans)}")
-
-
-@app.command()
 def speed(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results; what is in it is not run again.")],
     rows: Annotated[list[int] | None, typer.Option(metavar="N ...", min=1, help="Rows that are scored.")] = None,
@@ -324,6 +294,36 @@ def speed(
                   contenders.peers(peers), repeat, large=bool(large))
     place = Place(out, data_dir or out / "data", alerts_at)
     typer.echo(f"report: {measure_speed(asked, place, cores, typer.echo)}")
+
+
+@app.command()
+def tails(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the result, tails.md.")],
+    rows: Annotated[int, typer.Option(metavar="N", min=100, help="Calibration rows.")] = 5000,
+    runs: Annotated[int, typer.Option(metavar="N", min=1, help="Samples of each distribution.")] = 200,
+) -> None:
+    """Extrapolated p-values beyond the calibration rows, against distributions whose tails are known.
+
+    Example: `python -m apps.benchmark tails --out results`
+    """
+    from apps.benchmark.tails import write_tails
+
+    typer.echo(f"report: {write_tails(out, rows, runs, typer.echo)}")
+
+
+@app.command()
+def dashboard(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the store, some GB, and of the report.")],
+    alerts: Annotated[int, typer.Option(metavar="N", min=10_000, help="Alerts of the store.")] = 1_000_000,
+    plans: Annotated[bool, typer.Option("--plans", help="Say how SQLite answers each slow query.")] = False,
+) -> None:
+    """Server time of each page of the dashboard, of its queries and of writes, on a store of many alerts.
+
+    Example: `python -m apps.benchmark dashboard --alerts 1000000 --out results`
+    """
+    from apps.benchmark.dashboard.command import measure_dashboard
+
+    typer.echo(f"report: {measure_dashboard(out, alerts, typer.echo, plans=plans)}")
 
 
 def spread(arguments: Sequence[str], lists: Sequence[str] = LISTS) -> list[str]:
