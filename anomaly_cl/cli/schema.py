@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from anomaly_cl.cli.options import Inputs
-from anomaly_cl.cli.screen import output, say
+from anomaly_cl.cli.screen import output
 from anomaly_cl.schema import LEARNED_FROM, Schema
 from anomaly_cl.table.read import open_rows
 from anomaly_cl.table.write import write_text
@@ -30,7 +30,8 @@ def schema(
     if out is not None:
         write_text(out, found.to_yaml())
     if yaml or not output.is_terminal:
-        return say(found.to_yaml().rstrip())
+        print(found.to_yaml().rstrip())  # to the letter: it may be read again; YAML escapes by itself
+        return None
     return say_schema(found)
 
 

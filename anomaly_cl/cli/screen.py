@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,11 +13,35 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from anomaly_cl.errors import PolicyWarning
 
-output = Console()
-errors = Console(stderr=True)
+CONTROL = ("Cc", "Cs")  # Unicode's categories of control characters and surrogates
+# what turns the direction of text
+TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+class DataConsole(Console):
+    """A console for texts from data: what would steer the terminal is written out, as \\x1b."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(written_out(text), **options)
+
+
+def written_out(text: str) -> str:
+    r"""The text with what controls a terminal, or turns the direction of text, as escapes; line breaks and tabs stay.
+
+    >>> print(written_out("a\x1b[31mb"))
+    a\x1b[31mb
+    """
+    return "".join(character if character in "\n\t" or not (
+        character in TURNING or unicodedata.category(character) in CONTROL)
+        else character.encode("unicode_escape").decode() for character in text)
+
+
+output = DataConsole()
+errors = DataConsole(stderr=True)
 
 
 @contextmanager

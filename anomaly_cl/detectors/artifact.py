@@ -11,8 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -145,8 +145,11 @@ def _with_arrays(value: Any, arrays: Mapping[str, np.ndarray], folder: Path) -> 
 
 
 def _read(folder: Path, name: str) -> bytes:
+    file = folder / name
+    if file.exists() and not file.is_file():  # a pipe would wait for ever, a device would fill the memory
+        raise ModelError("a model folder holds files", f"{file} is something else", "restore the folder from a copy")
     try:
-        return (folder / name).read_bytes()
+        return file.read_bytes()
     except OSError as error:
         raise ModelError(f"a model folder holds {name}", f"{folder / name}: {error.strerror}",
                          "check the folder's name, or restore it from a copy") from error
@@ -177,14 +180,14 @@ def _arrow_table(content: bytes) -> pa.Table:
 
 def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write beside the folder first, so that a model is there whole or not at all."""
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    beside = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+    beside.mkdir()  # as the user's umask wants it: a model holds rows
     try:
         for name, content in files.items():
             with open(beside / name, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-        beside.chmod(0o755)
         if folder.exists():
             older = beside.with_name(beside.name + "-older")
             folder.rename(older)

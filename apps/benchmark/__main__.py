@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anomaly_cl.errors import AnomalyCLError
+from anomaly_cl.errors import AnomalyCLError, UsageError
 from apps.benchmark.guarantees.command import guarantees
 
 if TYPE_CHECKING:
     from apps.benchmark.results import Job, Result
 
-LISTS = ("--seeds", "--only", "--models", "--contaminate", "--counts", "--thresholders", "--weeks", "--methods")
+LISTS = ("--seeds", "--only", "--models", "--contaminate", "--counts", "--thresholders", "--weeks", "--methods",
+         "--rows", "--columns", "--large", "--model", "--peers")
 KeyColumn = Annotated[str, typer.Option("--key", metavar="COLUMN", help="Names the transaction.")]
 TimeColumn = Annotated[str, typer.Option("--time", metavar="COLUMN", help="When it happened.")]
 CustomerColumn = Annotated[str, typer.Option("--customer", metavar="COLUMN", help="Whose card it was.")]
@@ -255,6 +256,44 @@ def channels(
 
     frame = measure(Plant(machines, channels, watched_days=days), sorted(set(seeds or [0])), out, typer.echo)
     typer.echo(f"report: {write_channels(frame, channels, out)}")
+
+
+@app.command()
+def speed(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results; what is in it is not run again.")],
+    rows: Annotated[list[int] | None, typer.Option(metavar="N ...", min=1, help="Rows that are scored.")] = None,
+    columns: Annotated[list[int] | None, typer.Option(
+        metavar="N ...", min=5, show_default="25", help="Columns; a fifth are categorical.")] = None,
+    large: Annotated[list[int] | None, typer.Option(
+        metavar="N ...", min=1, help="Instead: memory and rows/s of scoring so many rows of 25 columns.")] = None,
+    model: Annotated[list[str] | None, typer.Option(
+        metavar="NAME ...", help="Settings of ours: default, fast.")] = None,
+    settings: Annotated[str | None, typer.Option(
+        metavar="JSON", help="Other settings of ours, as of TabularDetector.")] = None,
+    peers: Annotated[list[str] | None, typer.Option(metavar="NAME ...", help="These peers only.")] = None,
+    repeat: Annotated[int, typer.Option(metavar="N", min=1, help="How often each scoring is measured.")] = 3,
+    alerts_at: Annotated[str | None, typer.Option(
+        metavar="POLICY", show_default="alpha=0.01", help="How ours cuts alerts, as of `anomaly-cl score`.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(
+        metavar="DIR", show_default="OUT/data", help="Folder of the simulated rows, which are kept.")] = None,
+    cores: Annotated[int, typer.Option(metavar="N", min=1, help="Cores that the processes may use.")] = 2,
+) -> None:
+    """Rows a second and peak memory of scoring and fitting, beside PyOD's IForest, ECOD and KNN, on the same rows.
+
+    Example: `python -m apps.benchmark speed --out results --rows 10000 100000 1000000 --columns 10 50 200`
+
+    Example: `python -m apps.benchmark speed --out results --large 1000000 5000000 20000000 --model fast --repeat 1`
+    """
+    from apps.benchmark.speed import contenders
+    from apps.benchmark.speed.command import Place, measure_speed
+    from apps.benchmark.speed.plan import Asked
+
+    if large and (rows or columns):
+        raise UsageError("--large takes the place of --rows and --columns", "both are given", "give one of them")
+    asked = Asked(large or rows or [10_000, 100_000, 1_000_000], columns or (), contenders.ours(model, settings),
+                  contenders.peers(peers), repeat, large=bool(large))
+    place = Place(out, data_dir or out / "data", alerts_at)
+    typer.echo(f"report: {measure_speed(asked, place, cores, typer.echo)}")
 
 
 @app.command()

@@ -82,8 +82,14 @@ class Roles:
     def read(cls, path: str | Path) -> Roles:
         """The roles of a YAML file; InputError if it cannot be read, UsageError for what it cannot mean."""
         try:
-            data = yaml.safe_load(Path(path).read_text("utf-8"))
-        except (OSError, ValueError, yaml.YAMLError) as error:
+            text = Path(path).read_text("utf-8")
+            if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+                # a few lines of them can stand for more than fits the memory, once they are written out
+                raise UsageError("a roles file repeats nothing by aliases", f"{path} does", "write it out")
+            data = yaml.safe_load(text)
+        except UsageError:
+            raise
+        except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
             raise InputError("the roles file must be readable YAML", f"{path}: {str(error).splitlines()[0]}",
                              EXAMPLE) from error
         return cls.of(data)
