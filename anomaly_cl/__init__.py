@@ -10,6 +10,8 @@ _HOMES = {
     "Shown": "anomaly_cl.batch.investigation",
     "TabularDetector": "anomaly_cl.detectors.tabular",
     "load": "anomaly_cl.detectors.loading",
+    "score_batches": "anomaly_cl.batch.batches",
+    "scored_batch_schema": "anomaly_cl.batch.batches",
     "score_file": "anomaly_cl.batch.score",
     "simulate_transactions": "anomaly_cl.datasets.simulate",
 }
