@@ -93,14 +93,19 @@ def by_itself(policy: str | Policy | None) -> Policy | None:
     return policy
 
 
-def scored_rows_of(
-    detector: Detector, batch: Batch, scores: Scores, schema: pa.Schema, alerts: np.ndarray
-) -> pa.RecordBatch:
-    """Scored rows of a scored file's schema, with reasons for those that are alerts (rows,)."""
-    rows = draft_rows(batch, scores, draft_schema(schema), detector.schema_, detector.model_id_)
+def reasons_of(detector: Detector, batch: Batch, alerts: np.ndarray) -> list[Any]:
+    """The reasons of those rows that are alerts (rows,); None for the others."""
     reasons: list[Any] = [None] * len(alerts)
     for row, found in zip(np.flatnonzero(alerts), detector.reasons(batch.rows.filter(pa.array(alerts))), strict=True):
         reasons[row] = found
+    return reasons
+
+
+def scored_rows_of(
+    detector: Detector, batch: Batch, scores: Scores, schema: pa.Schema, alerts: np.ndarray, reasons: list[Any]
+) -> pa.RecordBatch:
+    """Rows of a scored file's schema, with which of them are alerts (rows,) and why."""
+    rows = draft_rows(batch, scores, draft_schema(schema), detector.schema_, detector.model_id_)
     added = dict(zip(AFTER_POLICY, (pa.array(alerts), pa.array(reasons, REASONS)), strict=True))
     columns = [added[name] if name in added else rows.column(name).combine_chunks() for name in schema.names]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
@@ -138,7 +143,7 @@ def _scored(
     rows = BatchRows(arrow_schema, detector.schema_, chain([first], raws), on_reject)
     for batch, scores in scored_batches(detector, rows):
         alerts = policy.alerts(scored_rows(scores, batch.rows, detector.schema_, detector.calibration_.n_rows_))
-        yield scored_rows_of(detector, batch, scores, final, alerts)
+        yield scored_rows_of(detector, batch, scores, final, alerts, reasons_of(detector, batch, alerts))
 
 
 def _as_before(rows: pa.RecordBatch, wanted: pa.Schema) -> pa.RecordBatch:

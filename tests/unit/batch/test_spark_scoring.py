@@ -1,0 +1,159 @@
+"""Spark scores files as one machine does."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from anomaly_cl.batch.score import score_file
+from anomaly_cl.batch.spark import score_on_spark
+from anomaly_cl.detectors.entity_pattern import EntityPattern
+from anomaly_cl.detectors.events import EventDetector
+from anomaly_cl.detectors.loading import load
+from anomaly_cl.detectors.tabular import TabularDetector
+from anomaly_cl.errors import InputError, UsageError
+from tests.unit.detectors.made_up_payments import fitted, payments
+
+pytestmark = [pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning"),
+              pytest.mark.usefixtures("spark_engine")]
+NUMBERS = ("score", "p_value", "p_tail", "risk")
+
+
+def invoices():
+    rng = np.random.default_rng(0)
+    return pd.DataFrame({
+        "invoice_id": [f"I-{i:05d}" for i in range(900)],
+        "booked_at": pd.Timestamp("2026-03-02") + pd.to_timedelta(np.arange(900), unit="h"),
+        "amount": np.exp(rng.normal(3, 1, 900)).round(2), "kind": rng.choice(["a", "b"], 900),
+        "clerk": rng.integers(1, 9, 900),
+    })
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A model, and files to score: two of Parquet, and one of text with rows that cannot be scored."""
+    folder = tmp_path_factory.mktemp("spark")
+    frame = invoices()
+    TabularDetector("none").fit(frame[:600].drop(columns="clerk")).save(folder / "model")
+    burst = np.where(np.arange(900) % 90 == 7, 500, 1)
+    new = frame.assign(amount=frame["amount"] * burst)
+    (folder / "in.parquet").mkdir()
+    new[:500].to_parquet(folder / "in.parquet" / "a.parquet", index=False)
+    new[500:].to_parquet(folder / "in.parquet" / "b.parquet", index=False)
+    text = new.to_csv(index=False).splitlines()
+    text[5] = text[5].replace(text[5].split(",")[2], "12;x")
+    text[9] += ",too,many"
+    text[11] = text[11].rpartition(",")[0]
+    text[20] = text[20].replace(",a,", ',"a",').replace(",b,", ',"b",')
+    (folder / "in.csv").write_text("\n".join(text) + "\n")
+    return folder
+
+
+def by_key(path, key="invoice_id"):
+    return pq.read_table(path).drop_columns("row_number").sort_by(key)
+
+
+def both(folder, tmp_path, name, **more):
+    """The manifests of one machine and of Spark; what they wrote is in local.parquet and spark.parquet."""
+    detector = load(folder / "model")
+    local = score_file(detector, folder / name, tmp_path / "local.parquet", **more)
+    return local, score_on_spark(folder / "model", str(folder / name), str(tmp_path / "spark.parquet"), **more)
+
+
+def assert_alike(local, found, tmp_path):
+    ours, theirs = by_key(tmp_path / "local.parquet"), by_key(tmp_path / "spark.parquet")
+    assert theirs.column_names == ours.column_names
+    assert theirs.to_pylist() == ours.to_pylist()
+    for name in ("rows", "policy", "alerts", "cut", "calibration", "model_id"):
+        assert found[name] == local[name], name
+    assert found["alerts"] >= 5
+    assert json.loads((tmp_path / "spark.manifest.json").read_text()) == found
+
+
+def test_rows_scored_on_spark_equal_those_of_one_machine(folder, tmp_path):
+    more = {"where": "amount > 5", "keep": ["clerk"], "policy": "alpha=0.05"}
+    assert_alike(*both(folder, tmp_path, "in.parquet", **more), tmp_path)
+
+
+@pytest.mark.parametrize("policy", [
+    "budget=2/week", *(pytest.param(policy, marks=pytest.mark.slow)
+                       for policy in ("budget=9", "fdr=0.3,tail", "cost=1:50,prior=0.01"))])
+@pytest.mark.filterwarnings("ignore::anomaly_cl.errors.PolicyWarning")
+def test_policies_that_look_at_all_rows_choose_the_same(folder, tmp_path, policy):
+    assert_alike(*both(folder, tmp_path, "in.parquet", policy=policy), tmp_path)
+
+
+def test_text_is_read_by_the_same_rules_and_no_row_is_lost(folder, tmp_path):
+    local, found = both(folder, tmp_path, "in.csv", policy="alpha=0.05")
+    assert_alike(local, found, tmp_path)
+    assert found["rows"]["rejected"] == 3
+    ours, theirs = (pq.read_table(tmp_path / f"{name}.rejects.parquet") for name in ("local", "spark"))
+    assert theirs.schema.names == ours.schema.names
+    for name in ("column", "raw_value"):
+        assert sorted(map(str, theirs[name].to_pylist())) == sorted(map(str, ours[name].to_pylist()))
+    assert all(file.endswith("in.csv") for file in theirs["file"].to_pylist())
+
+
+def test_records_scored_on_spark_equal_those_of_one_machine(tmp_path):
+    given = payments(2_000, fraud_share=0.02)
+    detector = fitted(given)
+    pq.write_table(given.before, tmp_path / "before.parquet")
+    pq.write_table(given.new, tmp_path / "new.parquet")
+    more = {"policy": "alpha=0.05", "keep": ["amount"], "where": "amount < 1e6"}
+    inputs = str(tmp_path / "new.parquet"), str(tmp_path / "before.parquet")
+    local = score_file(detector, inputs[0], tmp_path / "local.parquet", history=inputs[1], **more)
+    found = score_on_spark(detector, inputs[0], str(tmp_path / "spark.parquet"), history=inputs[1], **more)
+    ours, theirs = (by_key(tmp_path / f"{name}.parquet", "transaction_id") for name in ("local", "spark"))
+    assert theirs.column_names == ours.column_names
+    for name in NUMBERS:  # sums of floats: added in another order
+        np.testing.assert_allclose(theirs[name], ours[name], rtol=1e-9, err_msg=name)
+    for name in set(ours.column_names) - {*NUMBERS, "reasons"}:
+        assert theirs[name].to_pylist() == ours[name].to_pylist(), name
+    for one, other in zip(ours["reasons"].to_pylist(), theirs["reasons"].to_pylist(), strict=True):
+        assert [each["column"] for each in one or ()] == [each["column"] for each in other or ()]
+    assert found["rows"] == local["rows"]
+    assert found["history"]["rows"] == local["history"]["rows"]
+    assert found["alerts"] == local["alerts"] > 0
+    with pytest.raises(InputError, match="either in the input or in its history"):
+        score_on_spark(detector, inputs[0], str(tmp_path / "spark.parquet"), history=inputs[0])
+    assert json.loads((tmp_path / "spark.manifest.json").read_text()) == found
+
+
+def test_what_cannot_be_read_is_told_in_our_words(folder, tmp_path):
+    out = str(tmp_path / "out.parquet")
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 no parquet")
+    for path, said in (("nowhere.parquet", "must exist"), ("wrong://bucket/x.parquet", "No FileSystem for scheme"),
+                       ("broken.parquet", "is not a Parquet file")):
+        given = path if "://" in path else str(tmp_path / path)
+        with pytest.raises(InputError, match=said) as told:
+            score_on_spark(folder / "model", given, out)
+        assert "\n" not in str(told.value)
+        assert "at org." not in str(told.value)
+    with pytest.raises(InputError, match="column 'amount' is missing"):
+        pq.write_table(pa.table({"invoice_id": ["a"], "kind": ["b"]}), tmp_path / "few.parquet")
+        score_on_spark(folder / "model", str(tmp_path / "few.parquet"), out)
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_nothing_is_replaced_but_what_spark_wrote(folder, tmp_path):
+    (tmp_path / "mine.parquet").mkdir()
+    (tmp_path / "mine.parquet" / "letter.txt").write_text("dear")
+    with pytest.raises(UsageError, match=r"holds .*letter\.txt"):
+        score_on_spark(folder / "model", str(folder / "in.parquet"), str(tmp_path / "mine.parquet"))
+    with pytest.raises(UsageError, match="choose another name"):
+        score_on_spark(folder / "model", str(folder / "in.parquet"), str(folder / "in.parquet"))
+    with pytest.raises(UsageError, match=r"ends in \.parquet"):
+        score_on_spark(folder / "model", str(folder / "in.parquet"), str(tmp_path / "out"))
+    with pytest.raises(UsageError, match="towers"):
+        score_on_spark(_with_tower(), str(folder / "in.parquet"), str(tmp_path / "out.parquet"))
+
+
+def _with_tower():
+    detector = EventDetector()
+    detector.patterns_ = (EntityPattern("customer_id", None),)
+    return detector
