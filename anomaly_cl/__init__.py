@@ -9,6 +9,7 @@ _HOMES = {
     "SeriesDetector": "anomaly_cl.detectors.series",
     "Shown": "anomaly_cl.batch.investigation",
     "TabularDetector": "anomaly_cl.detectors.tabular",
+    "export_onnx": "anomaly_cl.detectors.onnx_export",
     "load": "anomaly_cl.detectors.loading",
     "score_batches": "anomaly_cl.batch.batches",
     "scored_batch_schema": "anomaly_cl.batch.batches",

@@ -145,8 +145,7 @@ def _events_scored(
         return records.frame.join(chosen, "row", "left_semi").mapInArrow(
             EventReasons(run.model, records.rows, told, NEW), spark_schema(told))
 
-    said = records.said.withColumnRenamed("row", ROW_NUMBER)
-    return ScoredFrame(rows, final, types, said, reasons, records.history_said, records.history_rows)
+    return ScoredFrame(rows, final, types, records.said, reasons, records.history_said, records.history_rows)
 
 
 def _shipped(session: SparkSession, detector: Detector, folder: Path | None) -> ShippedModel:

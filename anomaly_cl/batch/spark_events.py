@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from anomaly_cl.batch.batches import conforming_schema
+from anomaly_cl.batch.outputs import ROW_NUMBER
 from anomaly_cl.batch.spark_input import SparkInput
 from anomaly_cl.batch.spark_tasks import (
     GIVEN,
@@ -73,10 +74,11 @@ def scorable_records(
     engine, schema = SparkEngine(session), detector.base_schema_
     given = _given(detector, new, keep)
     read = _read(model, detector, new, where, given, NEW).persist()
-    records, said, earlier = read.filter(ACCEPTED), read.filter(f"NOT {ACCEPTED}"), None
+    records, earlier, earlier_said = read.filter(ACCEPTED), None, None
     if before is not None:
         earlier = _read(model, detector, before, history_where, given, 0).persist()
-        known, first = earlier.filter(ACCEPTED), records.agg({"micros": "min"}).collect()[0][0]
+        known, earlier_said = earlier.filter(ACCEPTED), _said(earlier)
+        first = records.agg({"micros": "min"}).collect()[0][0]
         _refuse_common(records, known, schema)
         since = NEW if first is None else first - round(WINDOW_DAYS * MICROSECONDS_A_DAY)
         records = records.unionByName(known.withColumn("row", _before_or_looked_at(since)))
@@ -86,8 +88,8 @@ def scorable_records(
     sums = engine.frame(window_sums_sql("records", roles, ["evidence", "strange"], WINDOW_DAYS, NEW),
                         {"records": judged.drop(GIVEN)})
     frame = judged.filter(f"row >= {NEW}").select("row", GIVEN).join(sums, "row").persist()
-    return ScorableRecords(frame, rows, said, None if earlier is None else earlier.filter(f"NOT {ACCEPTED}"),
-                           0 if earlier is None else earlier.filter(ACCEPTED).count())
+    n_earlier = 0 if earlier is None else earlier.filter(ACCEPTED).count()
+    return ScorableRecords(frame, rows, _said(read), earlier_said, n_earlier)
 
 
 def _given(detector: EventDetector, new: SparkInput, keep: Sequence[str]) -> pa.Schema:
@@ -107,6 +109,10 @@ def _read(
     records = prepare_records(empty, schema, detector.deviations_.plan).schema
     final = pa.schema([*records, (GIVEN, pa.struct(list(on_spark(given)))), *SAID])
     return source.select(reading.names).mapInArrow(ReadRecords(model, reading, final, first), spark_schema(final))
+
+
+def _said(read: DataFrame) -> DataFrame:
+    return read.filter(f"NOT {ACCEPTED}").selectExpr(f"row AS {ROW_NUMBER}", *SAID.names)
 
 
 def _judged(

@@ -56,7 +56,7 @@ def spark_session(master: str | None = None) -> Iterator[SparkSession]:
 
 def _with_settings(running: SparkSession) -> SparkSession:
     context = running.sparkContext
-    if context.master.startswith("local") and "PYSPARK_PYTHON" not in os.environ:
+    if str(context.master).startswith("local") and "PYSPARK_PYTHON" not in os.environ:
         context.pythonExec = sys.executable  # and not whatever python3 is on the path
     session = running.newSession()
     for name, value in SETTINGS.items():
@@ -69,7 +69,10 @@ def told_by_us() -> Iterator[None]:
     """Raises InputError for what Spark raises, with the first line that says something."""
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
+    from pyspark.logger import PySparkLogger
 
+    for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):  # they would print Java's stack
+        PySparkLogger.getLogger(name).setLevel("CRITICAL")
     try:
         yield
     except (PySparkException, Py4JError) as error:
@@ -81,7 +84,8 @@ def _first_line(error: Exception) -> str:
     text = str(error)
     if said := _OWN_WORDS.search(text):
         return said[1]
-    lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
+    lines = [line.strip().removeprefix(": ") for line in text.splitlines()
+             if line.strip() and not line.startswith("An error occurred while calling")] or [type(error).__name__]
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
     raised = [line for line in lines if _RAISED.match(line)] if "Traceback (most recent call last)" in text else []
     return _JAVA.sub("", [*lines[:1], *causes, *raised][-1])

@@ -17,7 +17,8 @@ from anomaly_cl.detectors.events import EventDetector
 from anomaly_cl.detectors.loading import load
 from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.errors import InputError, UsageError
-from tests.unit.detectors.made_up_payments import fitted, payments
+from anomaly_cl.schema import Schema
+from tests.unit.detectors.made_up_payments import SCHEMA, fitted, payments
 
 pytestmark = [pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning"),
               pytest.mark.usefixtures("spark_engine")]
@@ -99,9 +100,11 @@ def test_text_is_read_by_the_same_rules_and_no_row_is_lost(folder, tmp_path):
     assert all(file.endswith("in.csv") for file in theirs["file"].to_pylist())
 
 
-def test_records_scored_on_spark_equal_those_of_one_machine(tmp_path):
-    given = payments(2_000, fraud_share=0.02)
-    detector = fitted(given)
+@pytest.mark.parametrize("columns", [
+    ("transaction_id", "booked_at", "customer_id", "amount"), pytest.param(SCHEMA.names, marks=pytest.mark.slow)])
+def test_records_scored_on_spark_equal_those_of_one_machine(tmp_path, columns):
+    given = payments(2_000, fraud_share=0.02, columns=columns)
+    detector = fitted(given, schema=Schema(tuple(SCHEMA[name] for name in columns)))
     pq.write_table(given.before, tmp_path / "before.parquet")
     pq.write_table(given.new, tmp_path / "new.parquet")
     more = {"policy": "alpha=0.05", "keep": ["amount"], "where": "amount < 1e6"}
@@ -134,8 +137,8 @@ def test_what_cannot_be_read_is_told_in_our_words(folder, tmp_path):
             score_on_spark(folder / "model", given, out)
         assert "\n" not in str(told.value)
         assert "at org." not in str(told.value)
-    with pytest.raises(InputError, match="column 'amount' is missing"):
-        pq.write_table(pa.table({"invoice_id": ["a"], "kind": ["b"]}), tmp_path / "few.parquet")
+    pq.write_table(pa.table({"invoice_id": ["a"], "kind": ["b"]}), tmp_path / "few.parquet")
+    with pytest.raises(InputError, match=r"column .* is missing"):
         score_on_spark(folder / "model", str(tmp_path / "few.parquet"), out)
     assert not (tmp_path / "out.parquet").exists()
 
