@@ -123,7 +123,7 @@ def test_records_scored_on_spark_equal_those_of_one_machine(tmp_path, columns):
     assert found["history"]["rows"] == local["history"]["rows"]
     assert found["alerts"] == local["alerts"] > 0
     with pytest.raises(InputError, match="either in the input or in its history"):
-        score_on_spark(detector, inputs[0], str(tmp_path / "spark.parquet"), history=inputs[0])
+        score_on_spark(detector, inputs[0], str(tmp_path / "spark.parquet"), history=inputs[0], policy="alpha=0.05")
     assert json.loads((tmp_path / "spark.manifest.json").read_text()) == found
 
 
