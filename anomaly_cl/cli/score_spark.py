@@ -33,7 +33,7 @@ def score_by_spark(
     history_where: str | None, keep: Sequence[str], policy: str | None, master: str | None,
 ) -> dict[str, Any]:
     """Score on Spark, and return the manifest."""
-    from anomaly_cl.batch.spark import score_on_spark
+    from anomaly_cl.batch.spark.score import score_on_spark
 
     with policy_warnings(), steps("scoring on Spark"):
         return score_on_spark(model, inputs, out, where=where, history=history, history_where=history_where, keep=keep,

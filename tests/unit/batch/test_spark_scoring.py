@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -11,13 +12,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from anomaly_cl.batch.score import score_file
-from anomaly_cl.batch.spark import score_on_spark
+from anomaly_cl.batch.spark.score import score_on_spark
 from anomaly_cl.detectors.entity_pattern import EntityPattern
 from anomaly_cl.detectors.events import EventDetector
 from anomaly_cl.detectors.loading import load
 from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.schema import Schema
+from tests.acceptance.test_command_line import run
+from tests.acceptance.test_pipelines_page import BLOCKS
+from tests.conftest import ROOT
 from tests.unit.detectors.made_up_payments import SCHEMA, fitted, payments
 
 pytestmark = [pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning"),
@@ -59,13 +63,6 @@ def by_key(path, key="invoice_id"):
     return pq.read_table(path).drop_columns("row_number").sort_by(key)
 
 
-def both(folder, tmp_path, name, **more):
-    """The manifests of one machine and of Spark; what they wrote is in local.parquet and spark.parquet."""
-    detector = load(folder / "model")
-    local = score_file(detector, folder / name, tmp_path / "local.parquet", **more)
-    return local, score_on_spark(folder / "model", str(folder / name), str(tmp_path / "spark.parquet"), **more)
-
-
 def assert_alike(local, found, tmp_path):
     ours, theirs = by_key(tmp_path / "local.parquet"), by_key(tmp_path / "spark.parquet")
     assert theirs.column_names == ours.column_names
@@ -76,23 +73,24 @@ def assert_alike(local, found, tmp_path):
     assert json.loads((tmp_path / "spark.manifest.json").read_text()) == found
 
 
-def test_rows_scored_on_spark_equal_those_of_one_machine(folder, tmp_path):
-    more = {"where": "amount > 5", "keep": ["clerk"], "policy": "alpha=0.05"}
-    assert_alike(*both(folder, tmp_path, "in.parquet", **more), tmp_path)
-
-
 @pytest.mark.parametrize("policy", [
     "budget=2/week", *(pytest.param(policy, marks=pytest.mark.slow)
-                       for policy in ("budget=9", "fdr=0.3,tail", "cost=1:50,prior=0.01"))])
+                       for policy in ("alpha=0.05", "budget=9", "fdr=0.3,tail", "cost=1:50,prior=0.01"))])
 @pytest.mark.filterwarnings("ignore::anomaly_cl.errors.PolicyWarning")
-def test_policies_that_look_at_all_rows_choose_the_same(folder, tmp_path, policy):
-    assert_alike(*both(folder, tmp_path, "in.parquet", policy=policy), tmp_path)
+def test_rows_scored_on_spark_equal_those_of_one_machine(folder, tmp_path, policy):
+    local = score_file(load(folder / "model"), folder / "in.parquet", tmp_path / "local.parquet", policy=policy)
+    found = score_on_spark(folder / "model", str(folder / "in.parquet"), str(tmp_path / "spark.parquet"), policy=policy)
+    assert_alike(local, found, tmp_path)
 
 
-def test_text_is_read_by_the_same_rules_and_no_row_is_lost(folder, tmp_path):
-    local, found = both(folder, tmp_path, "in.csv", policy="alpha=0.05")
+def test_the_command_reads_text_by_the_same_rules_and_loses_no_row(folder, tmp_path):
+    words = ("score", folder / "model", folder / "in.csv", "--where", "amount > 5", "--keep", "clerk", "--alerts-at",
+             "alpha=0.05", "--json", "--out")
+    local = json.loads(run(*words, tmp_path / "local.parquet").stdout)
+    found = json.loads(run(*words, tmp_path / "spark.parquet", "--engine", "spark").stdout)
     assert_alike(local, found, tmp_path)
     assert found["rows"]["rejected"] == 3
+    assert found["rows"]["read"] == 900
     ours, theirs = (pq.read_table(tmp_path / f"{name}.rejects.parquet") for name in ("local", "spark"))
     assert theirs.schema.names == ours.schema.names
     for name in ("column", "raw_value"):
@@ -141,6 +139,31 @@ def test_what_cannot_be_read_is_told_in_our_words(folder, tmp_path):
     with pytest.raises(InputError, match=r"column .* is missing"):
         score_on_spark(folder / "model", str(tmp_path / "few.parquet"), out)
     assert not (tmp_path / "out.parquet").exists()
+
+
+def test_the_command_ends_with_its_codes_and_without_java(folder, tmp_path):
+    words = "score", folder / "model", "--out", tmp_path / "out.parquet"
+    for more, code, told in (
+        ([folder / "nowhere.csv", "--engine", "spark"], 3, "must exist"),
+        (["wrong://bucket/in.csv", "--engine", "spark"], 3, "No FileSystem for scheme"),
+        ([folder / "in.csv", "--engine", "spark", "--store", tmp_path / "alerts.sqlite"], 2, "--store is given"),
+        ([folder / "in.csv", "--master", "local[2]"], 2, "--master is Spark's"),
+        ([folder / "in.csv", "--engine", "spark", "--where", "nothing = 1"], 2, "row filter"),
+        ([folder / "in.parquet", "--engine", "spark", "--where", "CAST(kind AS INT) = 1"], 2, "Conversion Error"),
+    ):
+        failed = run(*words, *more, code=code)
+        assert told in failed.stderr
+        assert "java" not in failed.stderr.lower()
+        assert "Traceback" not in failed.stderr
+
+
+def test_the_example_of_the_documentation_runs(tmp_path, monkeypatch):
+    shutil.copytree(ROOT / "data", tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in [BLOCKS[0], *(block for block in BLOCKS if "pyspark" in block)]:
+        exec(compile(block, "docs/pipelines.md", "exec"), names)
+    assert names["scored"].count() == 2_000
 
 
 def test_nothing_is_replaced_but_what_spark_wrote(folder, tmp_path):

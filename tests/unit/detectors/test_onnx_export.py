@@ -21,6 +21,7 @@ from anomaly_cl.encoders.tabular import ResidualMLP
 from anomaly_cl.encoders.towers import TwoTowers
 from anomaly_cl.errors import UsageError
 from anomaly_cl.pretraining.settings import TrainingSettings
+from tests.acceptance.test_command_line import run as command
 
 onnxruntime = pytest.importorskip("onnxruntime", reason='pip install "anomaly_cl[onnx]"')
 pytest.importorskip("onnx")
@@ -64,6 +65,8 @@ def test_features_to_alerts_are_the_same_through_onnxruntime(pretraining, tmp_pa
     assert session.get_modelmeta().custom_metadata_map == about
     assert about["model_id"] == detector.model_id_
     assert len(json.loads(about["inputs"])) == encoder_input(detector, new).shape[1]
+    with pytest.raises(UsageError, match=r"shape \(3000, "):
+        scores_of_embeddings(detector, new, embeddings[1:])
 
 
 @pytest.mark.parametrize("encoder", [
@@ -91,7 +94,12 @@ def test_what_has_no_encoder_of_rows_is_refused(tmp_path):
     assert not (tmp_path / "encoder.onnx").exists()
 
 
-def test_embeddings_of_other_rows_are_refused():
+def test_the_command_writes_the_encoder_of_a_folder(tmp_path):
     detector = TabularDetector("neighbours", training=TrainingSettings(max_steps=1)).fit(frame(200, 0))
-    with pytest.raises(UsageError, match=r"shape \(3, "):
-        scores_of_embeddings(detector, frame(3, 1), np.zeros((2, 4)))
+    detector.save(tmp_path / "model")
+    said = command("export", tmp_path / "model", "--out", tmp_path / "encoder.onnx").stdout
+    assert said == f"encoder of model {detector.model_id_} in {tmp_path / 'encoder.onnx'}\n"
+    _, embeddings = run(tmp_path / "encoder.onnx", encoder_input(detector, frame(5, 1)))
+    np.testing.assert_allclose(embeddings, detector.embed(frame(5, 1)), rtol=1e-4, atol=1e-5)
+    assert "Example" in command("export", "--help").stdout
+    command("export", tmp_path / "model", "--out", tmp_path / "no" / "encoder.onnx", code=2)

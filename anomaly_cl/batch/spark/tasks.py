@@ -11,26 +11,21 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from anomaly_cl.batch.batches import conforming_schema, reasons_of, scored_rows_of
 from anomaly_cl.batch.outputs import ROW_NUMBER
 from anomaly_cl.batch.pipeline import scored_batches
-from anomaly_cl.batch.spark_input import BROKEN, FILE, ROW
-from anomaly_cl.batch.spark_types import as_types, filled
-from anomaly_cl.detectors.event_table import EVIDENCE, STRANGE_RECORDS, Past
-from anomaly_cl.detectors.events import EventDetector
+from anomaly_cl.batch.spark.inputs import BROKEN, FILE, ROW
+from anomaly_cl.batch.spark.types import as_types, filled
 from anomaly_cl.detectors.loading import Detector, load
 from anomaly_cl.detectors.policies import scored_rows
 from anomaly_cl.detectors.scored import REASONS
-from anomaly_cl.features.records import prepare_records
 from anomaly_cl.schema import Role, Schema
 from anomaly_cl.scoring.policy import Policy
-from anomaly_cl.scoring.recurrence import evidence, is_strange
 from anomaly_cl.scoring.thresholds import Alpha
 from anomaly_cl.table.conform import Rejected, conform, raw_text, without_private
 from anomaly_cl.table.filter import RowFilter
@@ -39,7 +34,6 @@ from anomaly_cl.table.read import Batch
 if TYPE_CHECKING:
     from pyspark import Broadcast
 
-GIVEN = "rows"  # a row's own columns, as one column of structs, whose names cannot clash with ours
 REJECTED, FILTERED_OUT = "__anomaly_cl_rejected", "__anomaly_cl_filtered_out"
 SAID = pa.schema([
     (REJECTED, pa.struct([("column", pa.string()), ("rule", pa.string()), ("raw_value", pa.string()),
@@ -133,97 +127,18 @@ class ScoreRows:
 
         def accepted() -> Iterator[Batch]:
             for batch, rejected, filtered_out in self.reading.accepted(batches):
-                said.append(_said(self.out, ROW_NUMBER, rejected, filtered_out))
+                said.append(said_of(self.out, ROW_NUMBER, rejected, filtered_out))
                 if batch.rows.num_rows:
                     yield batch
 
-        rows = _Rows(self.reading.columns, accepted())
-        for scored in _scored(self.model.detector(), rows, self.final, self.policy):
+        rows = TaskRows(self.reading.columns, accepted())
+        for scored in scored_in(self.model.detector(), rows, self.final, self.policy):
             yield as_types(scored, self.out)
         yield from said
 
     @property
     def out(self) -> pa.Schema:
         return pa.schema([*self.final, *SAID])
-
-
-@dataclass(frozen=True)
-class ReadRecords:
-    """Reads records of entities: those of `HistoryPlan.record_schema`, GIVEN, and SAID.
-
-    Rows are numbered from `first_row` on, so that those of the history come before.
-    """
-
-    model: ShippedModel
-    reading: Reading
-    final: pa.Schema
-    first_row: int
-
-    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        detector = _events(self.model.detector())
-        plan, schema = detector.deviations_.plan, detector.base_schema_
-        given = self.final.field(GIVEN).type
-        for batch, rejected, filtered_out in self.reading.accepted(batches):
-            yield _said(self.final, "row", rejected, filtered_out)
-            if batch.rows.num_rows:
-                records = prepare_records(batch.rows, schema, plan)
-                rows = pa.array(batch.row_numbers + self.first_row)
-                columns = {name: records.column(name).combine_chunks() for name in records.column_names} | {"row": rows}
-                if schema.only(Role.KEY) is None:
-                    columns["key"] = rows
-                yield filled(columns | {GIVEN: _structs(batch.rows, given)}, self.final)
-
-
-@dataclass(frozen=True)
-class JudgeRecords:
-    """Records with their history as event rows, all but what their last days left, which `evidence` and `strange` of
-    each are summed up to.
-    """
-
-    model: ShippedModel
-    given: pa.Schema
-    final: pa.Schema
-
-    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        detector = _events(self.model.detector())
-        plan = detector.deviations_.plan
-        for batch in batches:
-            if not batch.num_rows:
-                continue
-            whole = _unpacked(batch, self.given)
-            rows = whole.select([column.name for column in detector.base_schema_.required])
-            table = pa.Table.from_batches([batch])
-            past = Past(rows, table.select(plan.record_schema().names),
-                        table.select([name for name in plan.schema.names if name in table.column_names]), 0)
-            every = detector.events_.rows(past, detector.deviations_, {})
-            surprise = detector.surprise_(detector.scorer_.score(every))
-            for name in whole.column_names:
-                if name not in every.column_names:
-                    every = every.append_column(name, whole.column(name))
-            columns = {name: batch.column(name) for name in self.final.names if name in batch.schema.names}
-            columns |= {"evidence": pa.array(evidence(surprise)),
-                        "strange": pa.array(is_strange(surprise).astype(np.int64)),
-                        GIVEN: _structs(every.combine_chunks().to_batches()[0], self.final.field(GIVEN).type)}
-            yield filled(columns, self.final)
-
-
-@dataclass(frozen=True)
-class ScoreEvents:
-    """Scores event rows: GIVEN, with the sums over their last days beside."""
-
-    model: ShippedModel
-    rows: pa.Schema
-    final: pa.Schema
-    policy: Policy
-    first_row: int
-
-    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        detector = _events(self.model.detector())
-        events = _event_batches(detector, batches, self.rows, self.first_row)
-        made = [EVIDENCE + role for role in detector.deviations_.plan.entities]
-        made += [STRANGE_RECORDS + role for role in detector.deviations_.plan.entities]
-        columns = pa.schema([*self.rows, *((name, pa.int64()) for name in made)])
-        yield from _scored(detector, _Rows(columns, events), self.final, self.policy)
 
 
 @dataclass(frozen=True)
@@ -236,25 +151,11 @@ class RowReasons:
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         accepted = (batch for batch, _, _ in self.reading.accepted(batches) if batch.rows.num_rows)
-        yield from _reasons(self.model.detector(), accepted, self.final)
+        yield from reasons_in(self.model.detector(), accepted, self.final)
 
 
 @dataclass(frozen=True)
-class EventReasons:
-    """The same of event rows."""
-
-    model: ShippedModel
-    rows: pa.Schema
-    final: pa.Schema
-    first_row: int
-
-    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        detector = _events(self.model.detector())
-        yield from _reasons(detector, _event_batches(detector, batches, self.rows, self.first_row), self.final)
-
-
-@dataclass(frozen=True)
-class _Rows:
+class TaskRows:
     """Batches as `scored_batches` takes them."""
 
     arrow_schema: pa.Schema
@@ -264,7 +165,8 @@ class _Rows:
         return self.batches
 
 
-def _scored(detector: Detector, rows: _Rows, final: pa.Schema, policy: Policy) -> Iterator[pa.RecordBatch]:
+def scored_in(detector: Detector, rows: TaskRows, final: pa.Schema, policy: Policy) -> Iterator[pa.RecordBatch]:
+    """Scored rows, as `ScoreRows` says of alerts."""
     plain = file_columns(final, rows.arrow_schema)
     for batch, scores in scored_batches(detector, rows):
         read = scored_rows(scores, batch.rows, detector.schema_, detector.calibration_.n_rows_)
@@ -278,27 +180,13 @@ def file_columns(final: pa.Schema, rows: pa.Schema) -> pa.Schema:
     return pa.schema([rows.field(field.name) if field.name in rows.names else field for field in final])
 
 
-def _reasons(detector: Detector, batches: Iterator[Batch], final: pa.Schema) -> Iterator[pa.RecordBatch]:
+def reasons_in(detector: Detector, batches: Iterator[Batch], final: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Reasons of all rows, which are alerts."""
     for batch in batches:
         reasons = detector.reasons(batch.rows)
         columns = {ROW_NUMBER: pa.array(batch.row_numbers), "score": pa.array(detector.score_table(batch.rows).score),
                    "reasons": pa.array(reasons, REASONS)}
         yield filled(columns, final)
-
-
-def _event_batches(
-    detector: EventDetector, batches: Iterable[pa.RecordBatch], schema: pa.Schema, first_row: int
-) -> Iterator[Batch]:
-    """Event rows with what their last days left, of batches of GIVEN and of sums by generated names."""
-    names = detector.deviations_.plan.record_names
-    for batch in batches:
-        if batch.num_rows:
-            rows = _unpacked(batch, schema)
-            for opening, value in ((EVIDENCE, "evidence"), (STRANGE_RECORDS, "strange")):
-                for role in detector.deviations_.plan.entities:
-                    rows = rows.append_column(opening + role, batch.column(f"{names[role]}_{value}"))
-            whole = rows.combine_chunks().to_batches()[0]
-            yield Batch(whole, batch.column("row").to_numpy() - first_row)
 
 
 def _split_off_broken(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, list[Rejected]]:
@@ -313,7 +201,7 @@ def _split_off_broken(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, list[Rejec
     return whole.filter(pc.invert(broken)), rejected
 
 
-def _said(final: pa.Schema, number: str, rejected: list[Rejected], filtered_out: int) -> pa.RecordBatch:
+def said_of(final: pa.Schema, number: str, rejected: list[Rejected], filtered_out: int) -> pa.RecordBatch:
     """Lines for rejected rows, and one with the count of those filtered out; all else is null in them."""
     kind = SAID.field(REJECTED).type
     told = [{name: getattr(row, name) for name in kind.names} for row in rejected]
@@ -323,17 +211,3 @@ def _said(final: pa.Schema, number: str, rejected: list[Rejected], filtered_out:
         FILTERED_OUT: pa.array([*([None] * len(rejected)), filtered_out], pa.int64()),
     }
     return filled(columns, final)
-
-
-def _structs(rows: pa.RecordBatch, kind: pa.StructType) -> pa.StructArray:
-    """Rows as one column of structs, in Spark's types."""
-    return as_types(rows, pa.schema(list(kind))).to_struct_array()
-
-
-def _unpacked(batch: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
-    """The rows in GIVEN, in the types of a schema."""
-    return pa.Table.from_batches([as_types(pa.RecordBatch.from_struct_array(batch.column(GIVEN)), schema)])
-
-
-def _events(detector: Detector) -> EventDetector:
-    return cast(EventDetector, detector)

@@ -10,16 +10,11 @@ import pyarrow as pa
 
 from anomaly_cl.batch.batches import conforming_schema
 from anomaly_cl.batch.outputs import ROW_NUMBER
-from anomaly_cl.batch.spark_input import SparkInput
-from anomaly_cl.batch.spark_tasks import (
-    GIVEN,
-    SAID,
-    JudgeRecords,
-    Reading,
-    ReadRecords,
-    ShippedModel,
-)
-from anomaly_cl.batch.spark_types import on_spark, spark_schema
+from anomaly_cl.batch.spark.event_tasks import GIVEN, JudgeRecords, ReadRecords
+from anomaly_cl.batch.spark.inputs import SparkInput
+from anomaly_cl.batch.spark.session import Kept
+from anomaly_cl.batch.spark.tasks import SAID, Reading, ShippedModel
+from anomaly_cl.batch.spark.types import on_spark, spark_schema
 from anomaly_cl.detectors.event_table import EXPECTED
 from anomaly_cl.detectors.events import EventDetector
 from anomaly_cl.detectors.side_table import EXAMPLES
@@ -64,8 +59,8 @@ def require_spark_events(detector: EventDetector) -> None:
 
 
 def scorable_records(
-    session: SparkSession, model: ShippedModel, detector: EventDetector, new: SparkInput, where: str | None,
-    before: SparkInput | None, history_where: str | None, keep: Sequence[str],
+    session: SparkSession, kept: Kept, model: ShippedModel, detector: EventDetector, new: SparkInput,
+    where: str | None, before: SparkInput | None, history_where: str | None, keep: Sequence[str],
 ) -> ScorableRecords:
     """The records of files with what their past says of them, as `FittedEvents.event_table` makes them.
 
@@ -73,23 +68,24 @@ def scorable_records(
     """
     engine, schema = SparkEngine(session), detector.base_schema_
     given = _given(detector, new, keep)
-    read = _read(model, detector, new, where, given, NEW).persist()
+    read = kept.once(_read(model, detector, new, where, given, NEW))
     records, earlier, earlier_said = read.filter(ACCEPTED), None, None
     if before is not None:
-        earlier = _read(model, detector, before, history_where, given, 0).persist()
+        earlier = kept.once(_read(model, detector, before, history_where, given, 0))
         known, earlier_said = earlier.filter(ACCEPTED), _said(earlier)
         first = records.agg({"micros": "min"}).collect()[0][0]
         _refuse_common(records, known, schema)
         since = NEW if first is None else first - round(WINDOW_DAYS * MICROSECONDS_A_DAY)
         records = records.unionByName(known.withColumn("row", _before_or_looked_at(since)))
-    judged, rows = _judged(engine, model, detector, records, given)
+    looked_at, rows = _judged(engine, model, detector, records, given)
+    judged = kept.once(looked_at)
     names = detector.deviations_.plan.record_names
     roles = [names[role] for role in detector.deviations_.plan.entities]
     sums = engine.frame(window_sums_sql("records", roles, ["evidence", "strange"], WINDOW_DAYS, NEW),
                         {"records": judged.drop(GIVEN)})
-    frame = judged.filter(f"row >= {NEW}").select("row", GIVEN).join(sums, "row").persist()
+    frame = judged.filter(f"row >= {NEW}").select("row", GIVEN).join(sums, "row")
     n_earlier = 0 if earlier is None else earlier.filter(ACCEPTED).count()
-    return ScorableRecords(frame, rows, _said(read), earlier_said, n_earlier)
+    return ScorableRecords(kept.once(frame), rows, _said(read), earlier_said, n_earlier)
 
 
 def _given(detector: EventDetector, new: SparkInput, keep: Sequence[str]) -> pa.Schema:
@@ -130,7 +126,7 @@ def _judged(
                        ("evidence", pa.int64()), ("strange", pa.int64()), (GIVEN, pa.struct(list(on_spark(rows))))])
     looked_at = records.filter("row >= 0").drop(*SAID.names).join(past, "row")
     judging = JudgeRecords(model, given, final)
-    return looked_at.mapInArrow(judging, spark_schema(final)).persist(), rows
+    return looked_at.mapInArrow(judging, spark_schema(final)), rows
 
 
 def _before_or_looked_at(since: int) -> Column:

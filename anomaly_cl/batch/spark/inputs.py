@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from anomaly_cl.batch.spark_session import FileSystem
+from anomaly_cl.batch.spark.session import FileSystem
 from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.table.delimited import DelimitedFile, open_delimited
 

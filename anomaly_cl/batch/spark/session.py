@@ -8,17 +8,18 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from anomaly_cl.errors import InputError, UsageError
+from anomaly_cl.errors import AnomalyCLError, InputError, ModelError, UsageError
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark import Broadcast
+    from pyspark.sql import DataFrame, SparkSession
 
 # Times without a zone are what they say, names are told apart as in files, and all files must agree on types.
 SETTINGS = {"spark.sql.session.timeZone": "UTC", "spark.sql.caseSensitive": "true",
             "spark.sql.parquet.mergeSchema": "true"}
-_OWN_WORDS = re.compile(r"anomaly_cl\.errors\.\w+: (.+)")
+_OWN_WORDS = re.compile(r"anomaly_cl\.errors\.(\w+): (.+)")
 _RAISED = re.compile(r"[A-Za-z_][\w.]*: .")  # the last line of a traceback in a Python worker
 _JAVA = re.compile(r"^(?:[\w.$]+(?:Exception|Error): )+")
 
@@ -76,14 +77,46 @@ def told_by_us() -> Iterator[None]:
     try:
         yield
     except (PySparkException, Py4JError) as error:
+        if ours := _OWN_WORDS.search(str(error)):
+            raise _again(*ours.groups()) from error
         raise InputError("Spark must be able to read the input, run the query and write the output",
                          _first_line(error), "correct the path or the file, or see Spark's own log") from error
 
 
+def _again(kind: str, text: str) -> AnomalyCLError:
+    """An error of ours that a Python worker raised."""
+    rule, *value, remedy = text.split("; ") if text.count("; ") > 1 else (text, "", "see the input")
+    found = {each.__name__: each for each in (InputError, UsageError, ModelError)}.get(kind, InputError)
+    return found(rule, "; ".join(value), remedy)
+
+
+class Kept:
+    """Context manager for frames that are computed once, and for what was shipped; all is forgotten in the end."""
+
+    def __enter__(self) -> Self:
+        self._frames: list[DataFrame] = []
+        self._shipped: list[Broadcast[Any]] = []
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        for frame in self._frames:
+            frame.unpersist()
+        for each in self._shipped:
+            each.destroy()
+
+    def once(self, frame: DataFrame) -> DataFrame:
+        """The frame, computed when it is first needed and then kept, in memory or on disk."""
+        self._frames.append(frame.persist())
+        return self._frames[-1]
+
+    def ship(self, session: SparkSession, content: dict[str, bytes]) -> Broadcast[dict[str, bytes]]:
+        """Content for every executor."""
+        self._shipped.append(session.sparkContext.broadcast(content))
+        return self._shipped[-1]
+
+
 def _first_line(error: Exception) -> str:
     text = str(error)
-    if said := _OWN_WORDS.search(text):
-        return said[1]
     lines = [line.strip().removeprefix(": ") for line in text.splitlines()
              if line.strip() and not line.startswith("An error occurred while calling")] or [type(error).__name__]
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]

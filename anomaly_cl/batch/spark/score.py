@@ -14,22 +14,13 @@ import pyarrow as pa
 from anomaly_cl.batch.batches import conforming_schema
 from anomaly_cl.batch.events import file_schema, require_history, require_readable
 from anomaly_cl.batch.outputs import ROW_NUMBER, scored_schema
-from anomaly_cl.batch.spark_events import NEW, require_spark_events, scorable_records
-from anomaly_cl.batch.spark_input import ROW, SparkInput, read_input
-from anomaly_cl.batch.spark_output import ScoredFrame, SparkOutputs, write_scored
-from anomaly_cl.batch.spark_session import FileSystem, spark_session, told_by_us
-from anomaly_cl.batch.spark_tasks import (
-    FILTERED_OUT,
-    REJECTED,
-    SAID,
-    EventReasons,
-    Reading,
-    RowReasons,
-    ScoreEvents,
-    ScoreRows,
-    ShippedModel,
-)
-from anomaly_cl.batch.spark_types import on_spark, spark_schema
+from anomaly_cl.batch.spark.event_tasks import EventReasons, ScoreEvents
+from anomaly_cl.batch.spark.events import NEW, require_spark_events, scorable_records
+from anomaly_cl.batch.spark.inputs import ROW, SparkInput, read_input
+from anomaly_cl.batch.spark.outputs import ScoredFrame, SparkOutputs, write_scored
+from anomaly_cl.batch.spark.session import FileSystem, Kept, spark_session, told_by_us
+from anomaly_cl.batch.spark.tasks import FILTERED_OUT, REJECTED, SAID, Reading, RowReasons, ScoreRows, ShippedModel
+from anomaly_cl.batch.spark.types import on_spark, spark_schema
 from anomaly_cl.detectors.artifact import MODEL
 from anomaly_cl.detectors.events import EventDetector
 from anomaly_cl.detectors.loading import Detector, load
@@ -69,8 +60,9 @@ def score_on_spark(
     require_scorable(detector)
     names = SparkOutputs.beside(str(out))
     chosen = resolve(policy, known_before(detector.calibration_, file_schema(detector)))
-    with spark_session(master) as session, told_by_us():
-        run = _Run(session, FileSystem(session), detector, _shipped(session, detector, folder), chosen, tuple(keep))
+    with spark_session(master) as session, told_by_us(), Kept() as kept:
+        model_files = _shipped(session, kept, detector, folder)
+        run = _Run(session, kept, FileSystem(session), detector, model_files, chosen, tuple(keep))
         names.require_replaceable(run.files)
         given = read_input(session, run.files, _paths(inputs))
         before = read_input(session, run.files, _paths(history)) if history else None
@@ -103,6 +95,7 @@ class _Run(NamedTuple):
     """What all steps need."""
 
     session: SparkSession
+    kept: Kept
     files: FileSystem
     detector: Detector
     model: ShippedModel
@@ -117,7 +110,7 @@ def _rows_scored(run: _Run, given: SparkInput, where: str | None) -> ScoredFrame
     final = on_spark(types)
     scoring = ScoreRows(run.model, reading, final, run.policy)
     source = given.select(reading.names)
-    both = source.mapInArrow(scoring, spark_schema(scoring.out)).persist()
+    both = run.kept.once(source.mapInArrow(scoring, spark_schema(scoring.out)))
     is_scored = f"{REJECTED} IS NULL AND {FILTERED_OUT} IS NULL"
 
     def reasons(alerts: DataFrame, told: pa.Schema) -> DataFrame:
@@ -136,9 +129,10 @@ def _events_scored(
     schema = detector.base_schema_
     types = scored_schema(conforming_schema(given.columns, schema), schema, run.keep)
     final = on_spark(types)
-    records = scorable_records(run.session, run.model, detector, given, where, before, history_where, run.keep)
+    records = scorable_records(run.session, run.kept, run.model, detector, given, where, before, history_where,
+                               run.keep)
     scoring = ScoreEvents(run.model, records.rows, final, run.policy, NEW)
-    rows = records.frame.mapInArrow(scoring, spark_schema(final)).persist()
+    rows = run.kept.once(records.frame.mapInArrow(scoring, spark_schema(final)))
 
     def reasons(alerts: DataFrame, told: pa.Schema) -> DataFrame:
         chosen = alerts.selectExpr(f"{ROW_NUMBER} + {NEW}L AS row")
@@ -148,13 +142,13 @@ def _events_scored(
     return ScoredFrame(rows, final, types, records.said, reasons, records.history_said, records.history_rows)
 
 
-def _shipped(session: SparkSession, detector: Detector, folder: Path | None) -> ShippedModel:
+def _shipped(session: SparkSession, kept: Kept, detector: Detector, folder: Path | None) -> ShippedModel:
     with TemporaryDirectory(prefix="anomaly_cl-") as made:
         if folder is None:
             folder = Path(made, "model")
             detector.save(folder)
         files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    return ShippedModel(session.sparkContext.broadcast(files), hashlib.sha256(files[MODEL]).hexdigest())
+    return ShippedModel(kept.ship(session, files), hashlib.sha256(files[MODEL]).hexdigest())
 
 
 def _paths(inputs: str | Sequence[str]) -> list[str]:

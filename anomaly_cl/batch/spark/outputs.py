@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from anomaly_cl.batch.events import file_schema
 from anomaly_cl.batch.outputs import AFTER_POLICY, REJECTS, ROW_NUMBER
-from anomaly_cl.batch.spark_input import quoted
-from anomaly_cl.batch.spark_session import FileSystem
-from anomaly_cl.batch.spark_tasks import FILTERED_OUT, REJECTED
+from anomaly_cl.batch.spark.inputs import quoted
+from anomaly_cl.batch.spark.session import FileSystem
+from anomaly_cl.batch.spark.tasks import FILTERED_OUT, REJECTED
 from anomaly_cl.detectors.artifact import LIBRARIES
 from anomaly_cl.detectors.facts import masked_segments
 from anomaly_cl.detectors.loading import Detector
