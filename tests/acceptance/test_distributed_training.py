@@ -73,8 +73,8 @@ def test_every_training_runs_in_two_processes(tmp_path, words):
 @pytest.mark.slow
 def test_series_train_in_two_processes(tmp_path):
     run("simulate", "sensors", "--out", tmp_path / "rows.parquet", "--rows", 6_000)
-    two_processes("fit", tmp_path / "rows.parquet", "--out", tmp_path / "two", "--detector", "series", "--where",
-                  "is_anomaly = 0")
+    two_processes("fit", tmp_path / "rows.parquet", "--out", tmp_path / "two", "--detector", "series", "--entity",
+                  "machine", "--where", "is_anomaly = 0")
     assert load(tmp_path / "two").model_id_
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Times without a zone are what they say, names are told apart as in files, and all files must agree on types.
 SETTINGS = {"spark.sql.session.timeZone": "UTC", "spark.sql.caseSensitive": "true",
             "spark.sql.parquet.mergeSchema": "true"}
+_MASTER = re.compile(r"local(\[[\w*, ]+\])?|yarn|(spark|k8s)://.+")
 _OWN_WORDS = re.compile(r"anomaly_cl\.errors\.(\w+): (.+)")
 _RAISED = re.compile(r"[A-Za-z_][\w.]*: .")  # the last line of a traceback in a Python worker
 _JAVA = re.compile(r"^(?:[\w.$]+(?:Exception|Error): )+")
@@ -32,6 +33,9 @@ def spark_session(master: str | None = None) -> Iterator[SparkSession]:
     `master` None is that of the environment (spark-submit, spark-defaults.conf), else local[*]. Raises UsageError
     where pyspark is not installed, or no Spark can be had.
     """
+    if master is not None and not _MASTER.fullmatch(master):
+        raise UsageError("a master is local, yarn, or the URL of a cluster", f"it is {master!r}",
+                         "write for example local[*], spark://host:7077 or k8s://https://host:443")
     try:
         from pyspark.sql import SparkSession
     except ModuleNotFoundError as error:

@@ -148,6 +148,7 @@ def test_the_command_ends_with_its_codes_and_without_java(folder, tmp_path):
         (["wrong://bucket/in.csv", "--engine", "spark"], 3, "No FileSystem for scheme"),
         ([folder / "in.csv", "--engine", "spark", "--store", tmp_path / "alerts.sqlite"], 2, "--store is given"),
         ([folder / "in.csv", "--master", "local[2]"], 2, "--master is Spark's"),
+        ([folder / "in.csv", "--engine", "spark", "--master", "bogus"], 2, "local[*], spark://host:7077"),
         ([folder / "in.csv", "--engine", "spark", "--where", "nothing = 1"], 2, "row filter"),
         ([folder / "in.parquet", "--engine", "spark", "--where", "CAST(kind AS INT) = 1"], 2, "Conversion Error"),
     ):
