@@ -35,7 +35,9 @@ def score_batches(
     model: Detector | str | Path, batches: Any, *, policy: str | Policy | None = None, keep: Sequence[str] = (),
     on_reject: OnReject | None = None, first_row: int = 0,
 ) -> Iterator[pa.RecordBatch]:
-    """Score a stream of batches, one after the other; rows come out as `score_file` writes them.
+    """Score a stream of batches in their order; rows come out as `score_file` writes them.
+
+    Batches may be read ahead, in another thread: where a source waits for what is to come, score each batch by itself.
 
     Args:
         model: a detector that judges rows by themselves, or the folder of one.

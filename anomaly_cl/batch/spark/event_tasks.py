@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 import pyarrow as pa
 
-from anomaly_cl.batch.spark.tasks import Reading, ShippedModel, TaskRows, reasons_in, said_of, scored_in
+from anomaly_cl.batch.spark.tasks import Reading, ShippedModel, reasons_in, said_of, scored_in
 from anomaly_cl.batch.spark.types import as_types, filled
 from anomaly_cl.detectors.event_table import EVIDENCE, STRANGE_RECORDS, Past
 from anomaly_cl.detectors.events import EventDetector
@@ -99,7 +99,7 @@ class ScoreEvents:
         made = [EVIDENCE + role for role in detector.deviations_.plan.entities]
         made += [STRANGE_RECORDS + role for role in detector.deviations_.plan.entities]
         columns = pa.schema([*self.rows, *((name, pa.int64()) for name in made)])
-        yield from scored_in(detector, TaskRows(columns, events), self.final, self.policy)
+        yield from scored_in(detector, events, columns, self.final, self.policy)
 
 
 @dataclass(frozen=True)

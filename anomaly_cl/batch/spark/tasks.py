@@ -18,7 +18,6 @@ import pyarrow.compute as pc
 
 from anomaly_cl.batch.batches import conforming_schema, reasons_of, scored_rows_of
 from anomaly_cl.batch.outputs import ROW_NUMBER
-from anomaly_cl.batch.pipeline import scored_batches
 from anomaly_cl.batch.spark.inputs import BROKEN, FILE, ROW
 from anomaly_cl.batch.spark.types import as_types, filled
 from anomaly_cl.detectors.loading import Detector, load
@@ -131,8 +130,7 @@ class ScoreRows:
                 if batch.rows.num_rows:
                     yield batch
 
-        rows = TaskRows(self.reading.columns, accepted())
-        for scored in scored_in(self.model.detector(), rows, self.final, self.policy):
+        for scored in scored_in(self.model.detector(), accepted(), self.reading.columns, self.final, self.policy):
             yield as_types(scored, self.out)
         yield from said
 
@@ -154,21 +152,13 @@ class RowReasons:
         yield from reasons_in(self.model.detector(), accepted, self.final)
 
 
-@dataclass(frozen=True)
-class TaskRows:
-    """Batches as `scored_batches` takes them."""
-
-    arrow_schema: pa.Schema
-    batches: Iterator[Batch]
-
-    def __iter__(self) -> Iterator[Batch]:
-        return self.batches
-
-
-def scored_in(detector: Detector, rows: TaskRows, final: pa.Schema, policy: Policy) -> Iterator[pa.RecordBatch]:
-    """Scored rows, as `ScoreRows` says of alerts."""
-    plain = file_columns(final, rows.arrow_schema)
-    for batch, scores in scored_batches(detector, rows):
+def scored_in(
+    detector: Detector, batches: Iterator[Batch], rows: pa.Schema, final: pa.Schema, policy: Policy
+) -> Iterator[pa.RecordBatch]:
+    """Scored rows of batches with the columns `rows`, as `ScoreRows` says of alerts."""
+    plain = file_columns(final, rows)
+    for batch in batches:  # one after the other: Spark runs a worker for each core
+        scores = detector.score_table(batch.rows)
         read = scored_rows(scores, batch.rows, detector.schema_, detector.calibration_.n_rows_)
         alerts = policy.may_alert(read)
         reasons = reasons_of(detector, batch, alerts) if isinstance(policy, Alpha) else [None] * len(alerts)
