@@ -24,7 +24,7 @@ def require_engine(engine: Engine, master: str | None, local_only: Mapping[str, 
         raise UsageError("--master is Spark's", "the engine is local", "add --engine spark, or leave it out")
     given = [option for option, value in local_only.items() if value is not None]
     if engine is Engine.SPARK and given:
-        raise UsageError("Spark writes files and nothing else", f"{', '.join(given)} is given",
+        raise UsageError("some options are for one machine alone", f"{', '.join(given)} is given",
                          "leave it out, or use --engine local")
 
 
