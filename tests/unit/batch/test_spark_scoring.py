@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 
 import numpy as np
 import pandas as pd
@@ -158,7 +159,8 @@ def test_the_command_ends_with_its_codes_and_without_java(folder, tmp_path):
         assert "Traceback" not in failed.stderr
 
 
-def test_the_example_of_the_documentation_runs(tmp_path, monkeypatch):
+def test_the_example_of_the_documentation_runs(spark_engine, tmp_path, monkeypatch):
+    monkeypatch.setattr(spark_engine.session.sparkContext, "pythonExec", sys.executable)  # as PYSPARK_PYTHON would
     shutil.copytree(ROOT / "data", tmp_path / "data")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
