@@ -10,6 +10,7 @@ from anomaly_cl.cli.demo import demo
 from anomaly_cl.cli.drift import drift
 from anomaly_cl.cli.evaluate import evaluate
 from anomaly_cl.cli.explain import explain
+from anomaly_cl.cli.export import export
 from anomaly_cl.cli.fit import fit
 from anomaly_cl.cli.inspect import inspect
 from anomaly_cl.cli.recalibrate import recalibrate
@@ -27,7 +28,7 @@ app = typer.Typer(
     help="Anomalies and fraud without labels: learn normal rows, score a file, work through the alerts.",
     epilog="Exit codes: 0 done, 2 wrong usage, 3 bad input, 4 bad model.",
 )
-for command in (fit, score, explain, drift, recalibrate, refine, confirm, evaluate, inspect, schema, dashboard,
+for command in (fit, score, explain, drift, recalibrate, refine, confirm, evaluate, inspect, export, schema, dashboard,
                 verdicts, demo):
     app.command()(command)
 app.add_typer(simulate)
