@@ -101,7 +101,7 @@ class Schema:
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]
         if twice := sorted(name for name, times in Counter(names).items() if times > 1):
-            raise InputError("column names must be unique", f"given twice: {twice}", "rename them")
+            raise InputError("column names must be unique", f"given twice: {brief_text(str(twice))}", "rename them")
         for role in (Role.KEY, Role.TIME, Role.SEGMENT):
             held = [column.name for column in self.columns if column.role is role]
             if len(held) > 1:
@@ -176,7 +176,11 @@ class Schema:
         return cls(tuple(_column(str(name), settings) for name, settings in data["columns"].items()))
 
     def to_yaml(self) -> str:
-        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True, width=110)
+        text = yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True, width=110)
+        if not any(end in text for end in "\x85\u2028\u2029"):
+            return text
+        # YAML takes these for ends of lines: unless they are escaped, a name that holds one is read as another name
+        return yaml.safe_dump(self.to_dict(), sort_keys=False, width=110)
 
     @classmethod
     def from_yaml(cls, text: str) -> Schema:

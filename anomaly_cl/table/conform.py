@@ -72,7 +72,7 @@ def require_columns(names: Iterable[str], schema: Schema, file: str = "") -> Non
     where = f" in {file}" if file else ""
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
-        raise InputError(f"column names must be unique{where}", f"given twice: {twice}", "rename them")
+        raise InputError(f"column names must be unique{where}", f"given twice: {_some(twice)}", "rename them")
     present = set(names)
     for column in schema.required:
         if column.name not in present:

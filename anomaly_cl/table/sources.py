@@ -91,16 +91,22 @@ def _in_memory(source: Any) -> tuple[str, Part]:
 
 def _from_pandas(frame: pd.DataFrame) -> pa.Table:
     """Columns of mixed objects become text, so that their bad cells can be named; the index is left out."""
-    return pa.Table.from_arrays(
-        [_from_series(frame.iloc[:, i]) for i in range(frame.shape[1])], names=[str(name) for name in frame.columns])
+    columns = [_from_series(frame.iloc[:, i]) for i in range(frame.shape[1])]
+    return pa.Table.from_arrays(columns, names=[_as_text(name) for name in frame.columns])
 
 
 def _from_series(column: pd.Series) -> pa.Array | pa.ChunkedArray:
     try:
         return pa.array(column, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
         missing = column.isna()
-        return pa.array([None if gone else str(value) for value, gone in zip(column, missing, strict=True)])
+        return pa.array([None if gone else _as_text(value) for value, gone in zip(column, missing, strict=True)],
+                        pa.string())
+
+
+def _as_text(value: object) -> str:
+    """A value as text; half of a surrogate pair, which no encoding has, is written \\ud83d."""
+    return str(value).encode("utf-8", "backslashreplace").decode()
 
 
 def _from_numpy(array: np.ndarray) -> Part:

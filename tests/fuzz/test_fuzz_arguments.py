@@ -126,7 +126,7 @@ def test_roles_files_are_used_or_refused(cases):
         _let_in(roles, path)
 
     cases.run("Roles file", 250, act)
-    texts = {name: text.replace("columns:", "users:") for name, text in BOMBS.items()}
+    texts = {name: text.replace("columns:", "users:") for name, text in BOMBS.items() if "alias" in name}
     cases.run_each("Roles file", texts, lambda text, folder: _let_in(roles, _file(folder / "roles.yaml", text)))
 
 

@@ -21,7 +21,7 @@ def test_arrow_of_any_columns_is_scored_or_refused(cases, detector, part):
         path.write_bytes(as_arrow(table, rng))
         scored_or_rejected(detector, path, table.num_rows, rng)
 
-    cases.run("Arrow of odd columns", 200, act)
+    cases.run("Arrow of odd columns", 120, act)
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -43,7 +43,7 @@ def test_arrow_whose_lengths_lie_is_scored_or_refused(cases, detector):
         (folder / "input.arrow").write_bytes(wrong_number(whole[rng.integers(6)], rng))
         scored_or_rejected(detector, folder / "input.arrow", rng=rng)
 
-    cases.run("Arrow with wrong lengths", 500, act)
+    cases.run("Arrow with wrong lengths", 400, act)
 
 
 def test_a_schema_is_inferred_of_arrow_of_any_columns_or_the_file_refused(cases):
@@ -54,7 +54,7 @@ def test_a_schema_is_inferred_of_arrow_of_any_columns_or_the_file_refused(cases)
         (folder / "input.arrow").write_bytes(data if sure else damaged(data, rng))
         read_whole(folder / "input.arrow", None, table.num_rows if sure else None)
 
-    cases.run("Arrow, schema inferred", 80, act)
+    cases.run("Arrow, schema inferred", 60, act)
 
 
 def test_files_of_different_columns_read_together_are_scored_or_refused(cases, detector):
@@ -69,4 +69,4 @@ def test_files_of_different_columns_read_together_are_scored_or_refused(cases, d
         else:
             scored_or_rejected(detector, paths, rows, rng)
 
-    cases.run("Arrow, several files", 100, act)
+    cases.run("Arrow, several files", 60, act)

@@ -21,7 +21,7 @@ def test_text_written_wrongly_is_scored_or_refused(cases, detector, part):
         (folder / "input.csv").write_bytes(found.data)
         scored_or_rejected(detector, folder / "input.csv", found.rows, rng)
 
-    cases.run("CSV written wrongly", 450, act)
+    cases.run("CSV written wrongly", 300, act)
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -33,7 +33,7 @@ def test_damaged_text_is_scored_or_refused(cases, detector, part):
         (folder / "input.csv").write_bytes(data)
         scored_or_rejected(detector, folder / "input.csv", rng=rng)
 
-    cases.run("CSV damaged", 450, act)
+    cases.run("CSV damaged", 300, act)
 
 
 def test_packed_text_that_is_cut_is_refused(cases, detector):
@@ -55,7 +55,7 @@ def test_a_schema_is_inferred_of_text_written_wrongly_or_the_text_refused(cases)
         (folder / "input.csv").write_bytes(found.data if rng.random() < 0.7 else damaged(found.data, rng))
         read_whole(folder / "input.csv", None)
 
-    cases.run("CSV, schema inferred", 120, act)
+    cases.run("CSV, schema inferred", 80, act)
 
 
 def test_several_texts_read_together_are_scored_or_refused(cases, detector):
@@ -69,7 +69,7 @@ def test_several_texts_read_together_are_scored_or_refused(cases, detector):
             known = None if known is None or (found and found.rows is None) else known + (found.rows if found else 3)
         scored_or_rejected(detector, inside if rng.random() < 0.5 else [inside / "a.csv", inside / "b.csv"], known, rng)
 
-    cases.run("CSV, several files", 100, act)
+    cases.run("CSV, several files", 60, act)
 
 
 def _csv(n: int) -> bytes:

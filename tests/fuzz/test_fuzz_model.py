@@ -81,7 +81,7 @@ def test_a_model_whose_state_is_forged_is_refused_or_scores(cases, files, part):
 
         _used(folder, _signed(files, change))
 
-    cases.run("Model forged: state", 160, act)
+    cases.run("Model forged: state", 110, act)
 
 
 def test_a_model_whose_arrays_are_forged_is_refused_or_scores(cases, files):
@@ -99,7 +99,7 @@ def test_a_model_whose_arrays_are_forged_is_refused_or_scores(cases, files):
         content = save_arrays(found) if rng.random() < 0.8 else damaged(files["weights.safetensors"], rng)
         _used(folder, _signed(files | {"weights.safetensors": content}, change))
 
-    cases.run("Model forged: arrays", 130, act)
+    cases.run("Model forged: arrays", 90, act)
 
 
 def test_a_model_whose_tables_are_forged_is_refused_or_scores(cases, files):
@@ -112,7 +112,7 @@ def test_a_model_whose_tables_are_forged_is_refused_or_scores(cases, files):
             content = _written(_odd(pa.ipc.open_file(content).read_all(), rng))
         _used(folder, _signed(files | {name: content}))
 
-    cases.run("Model forged: tables", 130, act)
+    cases.run("Model forged: tables", 90, act)
 
 
 def test_what_is_no_model_folder_is_refused(cases, model, files):
