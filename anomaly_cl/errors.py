@@ -1,5 +1,10 @@
 """The exceptions a user may meet; every message says the rule that was broken, the value found, and the remedy."""
 
+from __future__ import annotations
+
+import reprlib
+from typing import Any
+
 
 class AnomalyCLError(Exception):
     """Base of all errors raised on purpose; `exit_code` is what the command line ends with.
@@ -41,3 +46,20 @@ class ModelError(AnomalyCLError):
 
 class PolicyWarning(UserWarning):
     """What a policy cannot do with the calibration that there is; said before scoring."""
+
+
+_BOUNDED = reprlib.Repr()
+_BOUNDED.maxlevel, _BOUNDED.maxlist, _BOUNDED.maxdict, _BOUNDED.maxstring = 3, 5, 5, 80
+
+
+def brief(value: Any) -> str:
+    """A value for messages; of nested ones a part is looked at, since aliases in YAML can make them boundless."""
+    try:
+        return brief_text(_BOUNDED.repr(value), 80)
+    except ValueError:  # an integer of more digits than Python writes
+        return f"a very long {type(value).__name__}"
+
+
+def brief_text(text: str, most: int = 300) -> str:
+    """A text of at most so many characters."""
+    return text if len(text) <= most else text[:most - 3] + "..."

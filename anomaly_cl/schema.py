@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -9,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from anomaly_cl.errors import InputError, UsageError
+from anomaly_cl.errors import InputError, UsageError, brief, brief_text
 
 
 class Kind(StrEnum):
@@ -34,6 +35,7 @@ class Role(StrEnum):
     IGNORE = "ignore"  # left out
 
 
+MOST_ELEMENTS = 1_000_000  # of a vector
 LEARNED_FROM = frozenset({Role.FEATURE, Role.TIME, Role.SEGMENT})
 NOT_READ = frozenset({Role.LABEL, Role.IGNORE})
 
@@ -66,20 +68,23 @@ class Column:
             if getattr(self, rule) not in ("allow", "reject"):
                 raise InputError(
                     f"{rule!r} of column {self.name!r} must be 'allow' or 'reject'",
-                    f"it is {getattr(self, rule)!r}", "correct the schema",
+                    f"it is {brief(getattr(self, rule))}", "correct the schema",
                 )
         if self.date_order not in (None, "dmy", "mdy"):
             raise InputError(
                 f"'date_order' of column {self.name!r} must be 'dmy' or 'mdy', or left out",
-                f"it is {self.date_order!r}", "correct the schema",
+                f"it is {brief(self.date_order)}", "correct the schema",
             )
         if not isinstance(self.private, bool):
-            raise InputError(f"'private' of column {self.name!r} must be true or false", f"it is {self.private!r}",
-                             "correct the schema")
-        if self.kind is Kind.VECTOR and not (isinstance(self.size, int) and self.size > 0):
-            raise InputError(
-                f"vector column {self.name!r} needs a size", f"it is {self.size!r}", "give the number of elements"
-            )
+            raise InputError(f"'private' of column {self.name!r} must be true or false",
+                             f"it is {brief(self.private)}", "correct the schema")
+        for text in ("type", "reason"):
+            if not isinstance(getattr(self, text), str):
+                raise InputError(f"{text!r} of column {self.name!r} must be a text",
+                                 f"it is {brief(getattr(self, text))}", "correct the schema")
+        if not (_is_size(self.size) or (self.size is None and self.kind is not Kind.VECTOR)):
+            raise InputError(f"the size of vector column {self.name!r} must be a number from 1 to {MOST_ELEMENTS:,}",
+                             f"it is {brief(self.size)}", "give the number of elements")
         if self.role is Role.TIME and self.kind is not Kind.DATETIME:
             raise InputError(
                 f"the time column {self.name!r} must be of kind datetime", f"it is {self.kind.value}",
@@ -95,8 +100,7 @@ class Schema:
 
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
+        if twice := sorted(name for name, times in Counter(names).items() if times > 1):
             raise InputError("column names must be unique", f"given twice: {twice}", "rename them")
         for role in (Role.KEY, Role.TIME, Role.SEGMENT):
             held = [column.name for column in self.columns if column.role is role]
@@ -167,7 +171,7 @@ class Schema:
     @classmethod
     def from_dict(cls, data: Any) -> Schema:
         if not isinstance(data, dict) or not isinstance(data.get("columns"), dict) or not data["columns"]:
-            raise InputError("a schema is a mapping 'columns:' of name to settings", f"found {_short(data)}",
+            raise InputError("a schema is a mapping 'columns:' of name to settings", f"found {brief(data)}",
                              "start from the output of `anomaly-cl schema FILE`")
         return cls(tuple(_column(str(name), settings) for name, settings in data["columns"].items()))
 
@@ -178,8 +182,10 @@ class Schema:
     def from_yaml(cls, text: str) -> Schema:
         try:
             data = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError) as error:  # ValueError: an impossible date, say
-            raise InputError("the schema must be valid YAML", str(error).replace("\n", " "), "correct it") from error
+        except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError) as error:
+            # ValueError: an impossible date, say
+            raise InputError("the schema must be valid YAML", brief_text(str(error).replace("\n", " ")) or "it is not",
+                             "correct it") from error
         return cls.from_dict(data)
 
 
@@ -198,7 +204,7 @@ def _settings(column: Column) -> dict[str, Any]:
 
 def _column(name: str, settings: Any) -> Column:
     if not isinstance(settings, dict):
-        raise InputError(f"settings of column {name!r} must be a mapping", f"found {_short(settings)}",
+        raise InputError(f"settings of column {name!r} must be a mapping", f"found {brief(settings)}",
                          "write for example {kind: numeric, type: double}")
     unknown = sorted(set(map(str, settings)) - set(_SETTINGS))
     lacking = sorted({"kind", "type"} - set(settings))
@@ -210,15 +216,15 @@ def _column(name: str, settings: Any) -> Column:
 
 def _member(kind: type[StrEnum], value: Any, what: str) -> Any:
     try:
-        return kind(value)
+        return kind(value if isinstance(value, str) else "")  # an enumeration's own error would write out all of it
     except ValueError:
-        raise UsageError(f"{what} must be one of {_choices(kind)}", f"it is {value!r}", "choose one of them") from None
+        raise UsageError(f"{what} must be one of {_choices(kind)}", f"it is {brief(value)}",
+                         "choose one of them") from None
 
 
 def _choices(kind: Iterable[StrEnum]) -> list[str]:
     return [member.value for member in kind]
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MOST_ELEMENTS

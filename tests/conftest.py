@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.databases import server, url  # noqa: F401 fixtures of all tests
+from tests.fuzz.counting import pytest_addoption, pytest_sessionfinish, pytest_terminal_summary  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -16,6 +16,7 @@ from anomaly_cl.alerts.location import REMEDY, shown
 from anomaly_cl.errors import InputError, UsageError
 
 BUSY_SECONDS = 30
+ANSWER_SECONDS = 10  # that a server has to let in who asks; without, a silent one is waited for without end
 BACKENDS = ("sqlite", "postgresql")
 BUSY = f"the store must become free within {BUSY_SECONDS} s"
 FAILURES = {
@@ -43,9 +44,11 @@ def make_engine(url: URL, *, upgrading: bool = False) -> Engine:
     """
     if url.get_backend_name() not in BACKENDS:
         raise UsageError("the store must be SQLite or PostgreSQL", f"found {url.drivername!r}", REMEDY)
+    waits = url.get_backend_name() == "postgresql" and "connect_timeout" not in url.query
     try:
         # Parameters are hidden because they are records, and error messages end up in logs.
-        engine = create_engine(url, json_serializer=json_text, hide_parameters=True, pool_pre_ping=True)
+        engine = create_engine(url, json_serializer=json_text, hide_parameters=True, pool_pre_ping=True,
+                               connect_args={"connect_timeout": ANSWER_SECONDS} if waits else {})
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise UsageError("the driver of the store must be installed", f"{url.drivername}: {error}",
                          "install it; for postgresql:// URLs that is anomaly_cl[postgres]") from error

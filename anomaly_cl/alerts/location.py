@@ -92,8 +92,12 @@ def _checked_file(url: URL) -> URL:
     if "uri" in url.query:
         return url
     path = Path(str(url.database))
-    if path.is_dir():
+    try:
+        is_folder, has_folder = path.is_dir(), path.parent.is_dir()
+    except OSError as error:  # a name too long, say
+        raise InputError("the store must be the name of a file", str(error), REMEDY) from error
+    if is_folder:
         raise InputError("the store must be a file", f"{path} is a folder", f"give {path / 'alerts.sqlite'}, say")
-    if not path.parent.is_dir():
+    if not has_folder:
         raise InputError("the folder of the store must exist", f"there is no {path.parent}", "create it")
     return url

@@ -52,9 +52,8 @@ def upgrade(engine: Engine) -> None:
 
 def _is_newest(connection: Connection, scripts: ScriptDirectory) -> bool:
     current = set(MigrationContext.configure(connection).get_current_heads())
-    unknown = sorted(current - {script.revision for script in scripts.walk_revisions()})
-    if unknown:
+    if len(current) > 1 or current - {script.revision for script in scripts.walk_revisions()}:
         raise InputError("the store must be of a revision that this version of anomaly_cl knows",
-                         f"{shown(connection.engine.url)} has revision {', '.join(unknown)}",
+                         f"{shown(connection.engine.url)} has revision {', '.join(sorted(map(str, current)))}",
                          "upgrade anomaly_cl, or give another store")
     return current == set(scripts.get_heads())

@@ -63,7 +63,7 @@ def policy_warnings() -> Iterator[None]:
 
         def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
             if issubclass(category, PolicyWarning):
-                errors.print(f"note: {message}", markup=False, highlight=False, soft_wrap=True)
+                note(str(message))
             else:
                 shown(message, category, *where, **more)
 
@@ -78,6 +78,11 @@ def steps(text: str) -> Iterator[Callable[[str], None]]:
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task(text, total=None)
         yield lambda step: bar.update(task, description=f"{text}: {escape(step)}")
+
+
+def note(text: str) -> None:
+    """A line beside the result, on standard error."""
+    errors.print(f"note: {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 def say(text: str) -> None:

@@ -25,6 +25,8 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from anomaly_cl.errors import ModelError, UsageError
+from anomaly_cl.table.integrity import readable_names
+from anomaly_cl.table.write import sync, writing
 
 FORMAT_VERSION = 1
 MODEL, WEIGHTS = "model.json", "weights.safetensors"
@@ -38,13 +40,15 @@ def save_model(folder: str | Path, state: Mapping[str, Any], tables: Mapping[str
     """Write a model folder; a model that stands there already is replaced, anything else is refused.
 
     `state` is a nested dict of JSON values with NumPy arrays as leaves; `tables` are Arrow files by stem.
-    Raises UsageError if the folder holds something other than a model.
+    Raises UsageError if the folder holds something other than a model or cannot be written to, InputError if the disk
+    is full.
     """
     folder = Path(folder)
     if folder.exists() and not (folder.is_dir() and (not any(folder.iterdir()) or (folder / MODEL).exists())):
         raise UsageError("a model is written to a new folder or over an older model",
                          f"{folder} holds something else", "choose another folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, np.ndarray] = {}
     plain = _without_arrays(dict(state), "", arrays)
     files = {WEIGHTS: save_arrays(arrays)} | {f"{name}.arrow": _arrow_bytes(table) for name, table in tables.items()}
@@ -57,7 +61,8 @@ def save_model(folder: str | Path, state: Mapping[str, Any], tables: Mapping[str
     }
     model = json.dumps(head, indent=1, allow_nan=False, ensure_ascii=False).encode()
     files[MODEL] = model.replace(_NO_DIGEST.encode(), hashlib.sha256(model).hexdigest().encode(), 1)
-    _replace_folder(folder, files)
+    with writing(folder):
+        _replace_folder(folder, files)
 
 
 def load_model(folder: str | Path) -> tuple[dict[str, Any], dict[str, pa.Table]]:
@@ -69,25 +74,26 @@ def load_model(folder: str | Path) -> tuple[dict[str, Any], dict[str, pa.Table]]
     model = _read(folder, MODEL)
     try:
         head = json.loads(model)
-        found, digest, listed = head["format_version"], head["digest"], dict(head["files"])
-    except (ValueError, KeyError, TypeError) as error:
+        found, digest, listed = head["format_version"], str(head["digest"]), dict(head["files"])
+        state = head["state"] | {}  # a mapping, that is
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{MODEL} must be a model description", f"{folder / MODEL} cannot be read ({error})",
                          RETRAIN) from error
     if not isinstance(found, int) or found > FORMAT_VERSION:
         raise ModelError(f"this version reads model format {FORMAT_VERSION} and older",
                          f"{folder / MODEL} has format {found!r}", "upgrade anomaly_cl, or train the model again")
-    blank = model.replace(str(digest).encode(), _NO_DIGEST.encode(), 1)
+    blank = model.replace(digest.encode(errors="replace"), _NO_DIGEST.encode(), 1)
     _check(folder, MODEL, hashlib.sha256(blank).hexdigest() == digest)
     contents = {}
     for name, expected in listed.items():
-        if Path(name).name != name:
+        if Path(name).name != name or not name.isprintable():
             raise ModelError("the files of a model lie in its folder", f"{folder / MODEL} names {name!r}", RETRAIN)
         contents[name] = _read(folder, name)
         _check(folder, name, hashlib.sha256(contents[name]).hexdigest() == expected)
     arrays = _parse(folder, WEIGHTS, contents, load_arrays)
     tables = {Path(name).stem: _parse(folder, name, contents, _arrow_table)
               for name in contents if name.endswith(".arrow")}
-    return _with_arrays(head["state"], arrays, folder), tables
+    return _with_arrays(state, arrays, folder), tables
 
 
 def describe_model(folder: str | Path) -> dict[str, Any]:
@@ -125,10 +131,11 @@ def _without_arrays(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any
 
 def _with_arrays(value: Any, arrays: Mapping[str, np.ndarray], folder: Path) -> Any:
     if isinstance(value, dict) and _ARRAY in value:
-        array = arrays.get(value[_ARRAY])
-        if array is None or list(array.shape) != value["shape"] or array.dtype.str != value["dtype"]:
+        name, shape, dtype = (value.get(part) for part in (_ARRAY, "shape", "dtype"))
+        array = arrays.get(name) if isinstance(name, str) else None
+        if array is None or list(array.shape) != shape or array.dtype.str != dtype:
             raise ModelError(
-                f"array {value[_ARRAY]!r} must have shape {value['shape']} and type {value['dtype']}",
+                f"array {name!r} must have shape {shape} and type {dtype}",
                 f"{folder / WEIGHTS} has " + ("none" if array is None else f"{list(array.shape)}, {array.dtype.str}"),
                 RETRAIN,
             )
@@ -159,7 +166,7 @@ def _check(folder: Path, name: str, unchanged: bool) -> None:
 def _parse(folder: Path, name: str, contents: Mapping[str, bytes], reader: Any) -> Any:
     try:
         return reader(contents[name])
-    except (KeyError, SafetensorError, pa.ArrowInvalid) as error:
+    except (KeyError, ValueError, OSError, SafetensorError, pa.ArrowException) as error:
         raise ModelError(f"{name} must be readable", f"{folder / name}: {error}", RETRAIN) from error
 
 
@@ -171,7 +178,10 @@ def _arrow_bytes(table: pa.Table) -> bytes:
 
 
 def _arrow_table(content: bytes) -> pa.Table:
-    return pa.ipc.open_file(pa.BufferReader(content)).read_all()
+    table = pa.ipc.open_file(pa.BufferReader(content)).read_all()
+    readable_names(table.schema)
+    table.validate(full=True)  # offsets that lie would end the process later
+    return table
 
 
 def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -191,6 +201,7 @@ def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
             shutil.rmtree(older)
         else:
             beside.rename(folder)
+        sync(folder.parent)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise

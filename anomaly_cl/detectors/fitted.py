@@ -15,17 +15,19 @@ from anomaly_cl.detectors import artifact
 from anomaly_cl.detectors.drift import DriftWatch, TableDrift
 from anomaly_cl.detectors.explained_rows import ExplainedRows
 from anomaly_cl.detectors.policies import known_before, resolve, scored_rows
-from anomaly_cl.detectors.row_scorer import check_pretraining
+from anomaly_cl.detectors.row_scorer import BANK_ROWS, FAST, NEIGHBOURS, NO_PRETRAINING, check_pretraining
 from anomaly_cl.detectors.scored import REASONS, SCORED, Scores, naming_columns, score_columns, segment_texts
 from anomaly_cl.errors import InputError, ModelError, UsageError
-from anomaly_cl.schema import Schema
+from anomaly_cl.schema import Column, Schema
 from anomaly_cl.scoring.calibration import Calibration, risk
 from anomaly_cl.scoring.drift import DriftReference
 from anomaly_cl.scoring.drift_verdict import LEVEL, DriftVerdict
 from anomaly_cl.scoring.policy import Policy
+from anomaly_cl.table.cells import arrow_type
 from anomaly_cl.table.conform import Rejected
 from anomaly_cl.table.read import Batch, open_rows
 
+TRIED_ROWS = 3
 FEWEST = {"bank_rows": 100, "fit_rows": 4}
 
 
@@ -77,13 +79,43 @@ class FittedDetector(ExplainedRows):
 
     @classmethod
     def from_model(cls, state: Mapping[str, Any], tables: Mapping[str, pa.Table], folder: str | Path) -> Self:
-        """The detector that was saved in this folder; raises ModelError if the state is incomplete."""
+        """The detector that was saved in this folder; raises ModelError if the state is incomplete, or scores nothing.
+        """
         try:
             detector = cls.from_state(state, tables)
-            detector.made_with_ = artifact.describe_model(folder)["versions"]
+            detector.made_with_ = dict(artifact.describe_model(folder)["versions"])
+            detector.require_scoring()
             return detector
-        except (KeyError, TypeError, IndexError, ValueError) as error:
-            raise ModelError("a model's state must be complete", f"{folder}: {error!r}", artifact.RETRAIN) from error
+        except ModelError:
+            raise
+        # A state with right digests may still be anything; what it does to the code that reads it cannot be foreseen.
+        except Exception as error:
+            raise ModelError("a model's state must be complete, and score its own rows", f"{folder}: {error!r:.500}",
+                             artifact.RETRAIN) from error
+
+    def require_scoring(self) -> None:
+        """Score some of the model's own rows, and one in which everything is missing; raises where that cannot be."""
+        columns = {column.name: arrow_type(column) for column in self._own_columns()}
+        if (names := [name for name, kind in columns.items() if self.reference_.schema.field(name).type != kind]):
+            raise ModelError("the rows of a model conform to its schema", f"the columns {names} do not",
+                             artifact.RETRAIN)
+        if self.reference_.num_rows != len(self.scorer_.bank_positions_):
+            raise ModelError("a model has the rows of its bank", f"it has {self.reference_.num_rows} of "
+                             f"{len(self.scorer_.bank_positions_)}", artifact.RETRAIN)
+        rows = self.reference_.slice(0, TRIED_ROWS)
+        nothing = pa.table([pa.nulls(1, field.type) for field in rows.schema], schema=rows.schema)
+        scores = self._own_scores(pa.concat_tables([rows, nothing]))
+        if not all(np.isfinite(getattr(scores, name)).all() for name in Scores.__dataclass_fields__):
+            raise ModelError("the scores of a model are finite numbers", f"{scores}", artifact.RETRAIN)
+        self.neighbours(rows, 1)
+
+    def _own_columns(self) -> list[Column]:
+        """What the rows of the bank have."""
+        return self.schema_.required
+
+    def _own_scores(self, rows: pa.Table) -> Scores:
+        """Scores of rows such as those of the bank."""
+        return self.score_table(rows)
 
     @classmethod
     @abstractmethod
@@ -121,5 +153,15 @@ def check_settings(detector: Any) -> None:
     """UsageError unless the `pretraining` of a detector is known, and its `bank_rows` and `fit_rows` large enough."""
     check_pretraining(detector.pretraining)
     for name, fewest in FEWEST.items():
-        if not getattr(detector, name) >= fewest:
-            raise UsageError(f"{name} must be {fewest} or more", f"it is {getattr(detector, name)!r}", "raise it")
+        value = getattr(detector, name)
+        if value is not None and not value >= fewest:
+            raise UsageError(f"{name} must be {fewest} or more", f"it is {value!r}", "raise it")
+
+
+def check_search(search: str, pretraining: str) -> None:
+    """UsageError unless it is a search by that name, which goes with the pretraining."""
+    if search not in BANK_ROWS:
+        raise UsageError(f"search is one of {[*BANK_ROWS]}", f"it is {search!r}", "choose one of them")
+    if search == FAST and pretraining not in (NEIGHBOURS, NO_PRETRAINING):
+        raise UsageError("the fast search measures in the metrics of neighbour contrast, or in the raw spaces",
+                         f"pretraining is {pretraining!r}", f"use {NEIGHBOURS} or {NO_PRETRAINING}, or search='exact'")

@@ -42,7 +42,7 @@ from anomaly_cl.features.records import prepare_records
 from anomaly_cl.features.sql_engine import DuckDBEngine, SqlEngine
 from anomaly_cl.features.table_encoder import TableEncoder
 from anomaly_cl.features.window_sums import window_sums_sql
-from anomaly_cl.schema import Role, Schema
+from anomaly_cl.schema import Column, Role, Schema
 from anomaly_cl.scoring.calibration import Calibration
 from anomaly_cl.scoring.explain import Cells
 from anomaly_cl.scoring.fusion import Surprise
@@ -231,6 +231,13 @@ class FittedEvents(FittedDetector):
         records = prepare_records(rows, self.base_schema_, plan)
         head = next((pattern.head_ for pattern in self.patterns_ if pattern.role == role), None)
         return known_entities(rows, records, role, plan, self.own_encoder_, head), records
+
+    def _own_columns(self) -> list[Column]:
+        return [column for column in self.schema_.required if column.name in self.reference_.column_names]
+
+    def _own_scores(self, rows: pa.Table) -> Scores:
+        """Without what recurs: the rows of the bank do not tell it."""
+        return judged(self.surprise_(self.scorer_.score(rows)), self.calibration_, segment_texts(rows, self.schema_))
 
     def _one_class(self, table: pa.Table | pa.RecordBatch) -> np.ndarray:
         """Score (rows,) of event rows without what verdicts say."""

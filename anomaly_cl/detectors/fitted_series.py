@@ -40,6 +40,9 @@ from anomaly_cl.table.read import Batch
 NOT_JUDGED = "unknown: neighbouring steps are alike, which the test for drift does not allow for"
 
 
+TRIED_STEPS = 100
+
+
 class Steps(NamedTuple):
     """Step rows, which row of the input each is, the rows that cannot be scored with the rule, and the grid's report.
     """
@@ -248,6 +251,10 @@ class FittedSeries(FittedDetector):
     def _step_numbers(self, times: pd.Series) -> np.ndarray:
         since = (times - times.iloc[0]).dt.total_seconds().to_numpy() * 1e6
         return np.rint(since / self.grid_.step_us).astype(np.int64)
+
+    def require_scoring(self) -> None:
+        """Score steps in which nothing happens; raises where that cannot be."""
+        self.scorer_.score(np.zeros((TRIED_STEPS, len(self.series_schema_.channels))))
 
     def _own_channels(self, values: np.ndarray) -> np.ndarray:
         channels = as_channels(values)

@@ -23,7 +23,7 @@ def load(folder: str | Path) -> Detector:
     """
     state, tables = artifact.load_model(folder)
     kind = state.get("kind")
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise ModelError(f"models are of the kinds {', '.join(_KINDS)}", f"{folder} is of kind {kind!r}",
                          "upgrade anomaly_cl, or train the model again")
     return _KINDS[kind].from_model(state, tables, folder)

@@ -46,8 +46,12 @@ class Cells:
         """The cell, int (rows, columns), of each of the values with its tie-breaker, both (rows, columns)."""
         placed = np.empty(values.shape, np.intp)
         for column, (edges, edge_ties) in enumerate(zip(self.edges, self.edge_ties, strict=True)):
-            value, tie = values[:, column, None], ties[:, column, None]
-            placed[:, column] = ((edges < value) | ((edges == value) & (edge_ties < tie))).sum(axis=1)
+            value = np.ascontiguousarray(values[:, column])
+            below, not_above = (np.searchsorted(edges, value, side) for side in ("left", "right"))
+            placed[:, column] = below
+            tied = np.flatnonzero(not_above > below)
+            equal = edges == value[tied, None]
+            placed[tied, column] += (equal & (edge_ties < ties[tied, column, None])).sum(axis=1)
         return placed
 
     def count(self, cells: np.ndarray) -> np.ndarray:

@@ -16,6 +16,9 @@ SHOWN_POINTS = 60
 EXAMPLE = "cost=1:50"
 
 
+LARGEST_COST = 1e100  # sums of which are still numbers
+
+
 @dataclass(frozen=True)
 class CostCurve:
     """Expected cost of a file at each threshold on the p-value, in the units of the policy; all arrays (points,).
@@ -103,8 +106,9 @@ class Cost:
 
     def __post_init__(self) -> None:
         for cost in (self.false_alarm, self.missed):
-            if not (math.isfinite(cost) and cost > 0):
-                raise UsageError("costs are numbers above 0, of a false alarm and of a missed anomaly",
+            if not 1 / LARGEST_COST <= cost <= LARGEST_COST:
+                raise UsageError("costs are numbers above 0, of a false alarm and of a missed anomaly, up to "
+                                 f"{LARGEST_COST:g}",
                                  f"one is {cost!r}", f"write for example {EXAMPLE}")
         if self.prior is not None and not 0 < self.prior < 1:
             raise UsageError("prior is the share of anomalies, between 0 and 1", f"it is {self.prior!r}",

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from anomaly_cl.errors import InputError
 from anomaly_cl.table.delimited import open_delimited
+from anomaly_cl.table.integrity import checked, readable_names
 from anomaly_cl.table.raw import Part, Raw, reading
 
 _TEXT = (".csv", ".tsv", ".txt")
@@ -28,7 +29,7 @@ class ParquetFile:
 
     def read(self, batch_rows: int) -> Iterator[Raw]:
         with reading(self.file, "Parquet"), pq.ParquetFile(self.file, buffer_size=1 << 16) as opened:
-            yield from numbered(opened.iter_batches(batch_size=batch_rows), batch_rows)
+            yield from numbered(checked(opened.iter_batches(batch_size=batch_rows)), batch_rows)
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,11 @@ class ArrowFile:
         with reading(self.file, "Arrow IPC"), pa.memory_map(self.file) as source:
             if self.is_stream:
                 with pa.ipc.open_stream(source) as opened:
-                    yield from numbered(opened, batch_rows)
+                    yield from numbered(checked(opened), batch_rows)
             else:
                 with pa.ipc.open_file(source) as opened:
                     batches = (opened.get_batch(i) for i in range(opened.num_record_batches))
-                    yield from numbered(batches, batch_rows)
+                    yield from numbered(checked(batches), batch_rows)
 
 
 def numbered(batches: Iterator[pa.RecordBatch], batch_rows: int) -> Iterator[Raw]:
@@ -95,11 +96,11 @@ def open_file(file: str) -> Part:
                          "rename it, or give the file that was meant")
     if is_parquet:
         with reading(file, "Parquet"):
-            return ParquetFile(file, pq.read_schema(file))
+            return ParquetFile(file, readable_names(pq.read_schema(file)))
     if is_arrow:
         with reading(file, "Arrow IPC"), pa.memory_map(file) as source:
             opener = pa.ipc.open_stream if is_stream else pa.ipc.open_file
-            return ArrowFile(file, opener(source).schema, is_stream)
+            return ArrowFile(file, readable_names(opener(source).schema), is_stream)
     return open_delimited(file)
 
 

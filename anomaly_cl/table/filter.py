@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -12,7 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from anomaly_cl.errors import UsageError
+from anomaly_cl.errors import UsageError, brief_text
+
+LONGEST_SECONDS = 60.0  # for a batch of rows
 
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": False, "autoload_known_extensions": False, "autoinstall_known_extensions": False,
@@ -53,7 +57,8 @@ class RowFilter:
         self._connection.register("rows", self._seen(pa.Table.from_batches([rows.select(self._columns)])))
         query = f"SELECT coalesce((\n{self.condition}\n), false) AS keep FROM rows"
         try:
-            return np.asarray(self._connection.execute(query).fetchnumpy()["keep"], dtype=bool)
+            with _not_for_ever(self._connection):
+                return np.asarray(self._connection.execute(query).fetchnumpy()["keep"], dtype=bool)
         except duckdb.Error as error:
             raise _refused(self.condition, error) from error
 
@@ -67,15 +72,17 @@ class RowFilter:
         empty = self._seen(columns.empty_table().select(self._columns))
         connection.register("rows", empty)
         try:
-            connection.execute(f"SELECT 1 FROM rows WHERE (\n{self.condition}\n)")
+            with _not_for_ever(connection):  # of constants, DuckDB computes here already
+                connection.execute(f"SELECT 1 FROM rows WHERE (\n{self.condition}\n)")
             kind = connection.execute(f"DESCRIBE SELECT (\n{self.condition}\n) FROM rows").fetchall()[0][1]
         except duckdb.BinderException as error:
-            raise UsageError("a row filter uses columns of the input, row by row", str(error).splitlines()[0],
-                             f"the columns are {columns.names}") from error
+            raise UsageError("a row filter uses columns of the input, row by row",
+                             brief_text(str(error).splitlines()[0]),
+                             f"the columns are {brief_text(str(columns.names), 3_000)}") from error
         except duckdb.Error as error:
             raise _refused(self.condition, error) from error
         if kind != "BOOLEAN":
-            raise UsageError("a row filter must be true or false", f"{self.condition!r} is of type {kind}",
+            raise UsageError("a row filter must be true or false", f"{_brief(self.condition)} is of type {kind}",
                              "compare it with something")
 
 
@@ -86,11 +93,11 @@ def _columns_used(connection: duckdb.DuckDBPyConnection, condition: str) -> set[
         parsed = _parsed(connection, query)
         if parsed["error"] or len(parsed["statements"]) != 1:
             said = parsed.get("error_message", "it is more than one statement")
-            raise UsageError("a row filter must be one DuckDB condition", f"{condition!r}: {said}",
+            raise UsageError("a row filter must be one DuckDB condition", f"{_brief(condition)}: {brief_text(said)}",
                              "write for example \"amount > 0 AND day < '2018-08-01'\"")
     nodes = list(_nodes(parsed["statements"][0]["node"]["where_clause"]))
     if any(node.get("class") == "SUBQUERY" for node in nodes):
-        raise UsageError("a row filter must not hold a subquery", repr(condition), "compare columns with constants")
+        raise UsageError("a row filter must not hold a subquery", _brief(condition), "compare columns with constants")
     _refuse_chance(connection, condition, _functions(nodes))
     return {part.lower() for node in nodes for part in node.get("column_names", ())}
 
@@ -127,4 +134,20 @@ def _nodes(tree: Any) -> list[dict[str, Any]]:
 
 def _refused(condition: str, error: duckdb.Error) -> UsageError:
     return UsageError("a row filter must be a condition that DuckDB can evaluate",
-                      f"{condition!r}: {str(error).splitlines()[0]}", "correct the condition")
+                      f"{_brief(condition)}: {brief_text(str(error).splitlines()[0])}", "correct the condition")
+
+
+def _brief(condition: str) -> str:
+    return brief_text(repr(condition))
+
+
+@contextmanager
+def _not_for_ever(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Interrupt what takes longer than a batch of rows ever should: a condition can ask for any amount of work."""
+    timer = threading.Timer(LONGEST_SECONDS, connection.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

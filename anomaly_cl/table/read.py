@@ -164,9 +164,10 @@ def _sample(first: Part, sampled: list[tuple[str, Raw]], most: int) -> pa.Table:
     for _, raw in sampled:
         given = set(raw.rows.schema.names)
         arrays = {field.name: plain(raw.rows.column(field.name)) for field in columns if field.name in given}
-        # Only a text file has binary cells in a text column: bytes that are no UTF-8, which tell nothing of its kind.
+        # Binary cells in a text column are bytes that are no UTF-8, which tell nothing of its kind.
         arrays |= {name: cast_each(array, pa.string())[0] for name, array in arrays.items()
-                   if array.type == pa.binary() and columns.field(name).type == pa.string()}
+                   if array.type == pa.binary()
+                   and pa.types.is_string(plain(pa.nulls(0, columns.field(name).type)).type)}
         tables.append(pa.Table.from_pydict(arrays))
     try:
         return pa.concat_tables(tables, promote_options="permissive").slice(0, most)

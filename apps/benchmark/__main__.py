@@ -326,6 +326,27 @@ def dashboard(
     typer.echo(f"report: {measure_dashboard(out, alerts, typer.echo, plans=plans)}")
 
 
+@app.command()
+def kills(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results; what is in it is not run again.")],
+    kills: Annotated[int, typer.Option(
+        metavar="N", min=1, help="Killed runs that score, and as many that write to each store.")] = 100,
+    rows: Annotated[int, typer.Option(metavar="N", min=1000, help="Rows of the input.")] = 1_500,
+    cost_rows: Annotated[int, typer.Option(metavar="N", min=1000, help="Rows to measure the cost on.")] = 300_000,
+    server: Annotated[str | None, typer.Option(
+        metavar="URL", help="Also kill runs that write to PostgreSQL: any database of a server, on which others are "
+        "made and dropped.")] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the moments.")] = 0,
+) -> None:
+    """Kill runs of `anomaly-cl score` at random moments, go on with each, and compare with one that nothing stopped.
+
+    Example: `python -m apps.benchmark kills --kills 100 --out results`
+    """
+    from apps.benchmark.kills.command import measure_kills
+
+    typer.echo(f"report: {measure_kills(out, kills, rows, cost_rows, server, seed, typer.echo)}")
+
+
 def spread(arguments: Sequence[str], lists: Sequence[str] = LISTS) -> list[str]:
     """Name a list's option before each of its values, as click wants it.
 

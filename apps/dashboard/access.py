@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from anomaly_cl.errors import AnomalyCLError, InputError, UsageError
+from anomaly_cl.errors import AnomalyCLError, InputError, UsageError, brief, brief_text
 
 ROLES = ("viewer", "analyst", "admin")  # each may do what those before it may
 SEE_PRIVATE = ("analyst", "admin")
@@ -89,8 +89,9 @@ class Roles:
             data = yaml.safe_load(text)
         except UsageError:
             raise
-        except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-            raise InputError("the roles file must be readable YAML", f"{path}: {str(error).splitlines()[0]}",
+        except (OSError, ValueError, TypeError, OverflowError, RecursionError, yaml.YAMLError) as error:
+            said = str(error).splitlines() or [type(error).__name__]
+            raise InputError("the roles file must be readable YAML", f"{path}: {brief_text(said[0])}",
                              EXAMPLE) from error
         return cls.of(data)
 
@@ -98,12 +99,12 @@ class Roles:
     def of(cls, data: Any) -> Roles:
         """Roles of plain data: {"default": role, "users": {name: role}, "private": [role, ...]}."""
         if not isinstance(data, dict) or set(data) - set(KEYS):
-            found = sorted(map(str, set(data) - set(KEYS))) if isinstance(data, dict) else repr(data)
+            found = sorted(map(str, set(data) - set(KEYS))) if isinstance(data, dict) else brief(data)
             raise UsageError(f"a roles file holds {', '.join(KEYS)} and nothing else", f"found {found}", EXAMPLE)
         users, private, default = data.get("users") or {}, data.get("private"), data.get("default")
         if not isinstance(users, dict) or not isinstance(private, list | None):
             raise UsageError("users is a mapping of names to roles, private a list of roles",
-                             f"found {users!r} and {private!r}", EXAMPLE)
+                             f"found {brief(users)} and {brief(private)}", EXAMPLE)
         names = [str(name).casefold() for name in users]
         if len(set(names)) < len(names):
             raise UsageError("a name must have one role; capitals make no other name",
@@ -116,6 +117,6 @@ class Roles:
 
 
 def _role(role: Any, what: str) -> str:
-    if role not in ROLES:
-        raise UsageError(f"{what} must be one of {', '.join(ROLES)}", f"it is {role!r}", "choose one of them")
+    if not isinstance(role, str) or role not in ROLES:
+        raise UsageError(f"{what} must be one of {', '.join(ROLES)}", f"it is {brief(role)}", "choose one of them")
     return str(role)

@@ -102,3 +102,9 @@ def test_an_alert_that_never_pays_is_refused_with_the_rows_it_needs():
     with pytest.raises(UsageError, match=f"calibrate on {needed:,} rows"):
         policy.check(Known(needed - 1))
     Cost(1, 10).check(Known(1))
+
+
+@pytest.mark.parametrize("text", ["1e308:1", "1:1e-308", "nan:1", "1:inf"])
+def test_costs_whose_sums_are_no_numbers_are_refused(text):
+    with pytest.raises(UsageError, match="costs are numbers above 0"):
+        Cost.parse(text)

@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 
 from anomaly_cl.errors import UsageError
+from anomaly_cl.table import filter as row_filter
 from anomaly_cl.table.filter import RowFilter
 from anomaly_cl.table.read import open_rows, read_table
 
@@ -46,3 +47,16 @@ def test_the_condition_sees_the_types_of_the_schema(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("day,amount\n" + "".join(f"2018-07-{day:02d},{day}.5\n" for day in range(1, 11)))
     assert read_table(path, where="day >= '2018-07-09' AND amount < 10").num_rows == 1
+
+
+def test_a_condition_that_takes_without_end_is_interrupted(monkeypatch):
+    monkeypatch.setattr(row_filter, "LONGEST_SECONDS", 0.3)
+    rows = pa.record_batch({"a": pa.array([5_000] * 400_000)})
+    with RowFilter("list_sum(range(a)) > 0", rows.schema) as keep, pytest.raises(UsageError, match="Interrupted"):
+        keep.keeps(rows)
+
+
+def test_a_refused_condition_is_quoted_in_few_words():
+    with pytest.raises(UsageError) as told:
+        RowFilter("NOT " * 5_000 + "true", pa.schema([("a", pa.int64())]))
+    assert len(str(told.value)) < 2_000
