@@ -22,16 +22,18 @@ ABOUT = f"""\
 hold. What DIR holds is not measured again, and the report is of all of it.
 
 Each measurement is a process of its own; nothing else of the benchmark runs meanwhile, and contenders take turns, so
-that a busy machine hits all alike. Figures are medians over the repeats. Rows are simulated: correlated columns of
-seven shapes, a fifth of them categorical texts, one scored row in 1,000 strange; a longer file begins with the rows of
-a shorter one. All contenders know the same {REFERENCE:,} normal rows.
+that a busy machine hits all alike; seconds of computing hardly grow with what else runs. Figures are medians over the
+repeats. Rows are simulated: correlated columns of seven shapes, a fifth of them categorical texts, one scored row in
+1,000 strange; a longer file begins with the rows of a shorter one. All contenders know the same {REFERENCE:,} normal
+rows.
 
 - **Ours** reads a Parquet file and writes the scored file, the rejects and the manifest (`score_file`), with p-values
   and the reasons of its alerts; the model is loaded before. "command" is `anomaly-cl score` from its start to its end.
 - **Peers** (PyOD, its defaults but for what is named) get arrays of floats that are in memory already: the same
   columns, categories as ranks, standardised; only `decision_function` counts. IForest has 200 trees. IForest and ECOD
   score the first {PEERS["IForest"].most_rows:,} rows at most, KNN the first {PEERS["KNN"].most_rows:,}; their rows/s
-  stand for the whole file. n_jobs=2 gives two of them both cores, as ours has them; the others keep PyOD's one.
+  stand for the whole file. Ours has all cores; IForest takes one, or with n_jobs=2 two; the search of KNN (by brute
+  force beyond 15 columns) takes all of them anyway.
 - **Peak memory** is what the process and its children held at most in RAM, the interpreter and its libraries included
   (the kernel's mark of the process, and ten looks a second at all of them). Pages of mapped files count; "without
   files" leaves them out. That of a peer depends on how many rows it was given at once."""
@@ -110,15 +112,17 @@ def _rows(line: Mapping[Any, Any]) -> str:
 def _ratios(scores: pd.DataFrame, grows: str) -> Iterable[str]:
     """How many times as many rows a second ours takes as each peer, and peak memory against that at the first size."""
     names = list(dict.fromkeys(scores["contender"]))
-    rates = scores.pivot(index="contender", columns=grows, values="rate").reindex(names)
+    rates, computed = (table.pivot(index="contender", columns=grows, values=value).reindex(names) for table, value in (
+        (scores, "rate"), (scores.assign(computed=scores["done"] / scores["cpu"]), "computed")))
     sizes = [f"{size:,}" for size in rates]
     mine = [name for name in names if name not in PEERS]
     theirs = [name for name in names if name in PEERS]
     if mine and theirs:
-        yield f"Rows/s of ours as a multiple of each peer's, by {grows}:"
-        yield markdown(["ours / peer", *sizes], (
-            [f"{one} / {peer}", *(f"{ratio:.2f}" for ratio in rates.loc[one] / rates.loc[peer])]
-            for one in mine for peer in theirs))
+        for told, table in (("Rows/s", rates), ("Rows per second of computing, on all cores together,", computed)):
+            yield f"{told} of ours as a multiple of each peer's, by {grows}:"
+            yield markdown(["ours / peer", *sizes], (
+                [f"{one} / {peer}", *(f"{ratio:.2f}" for ratio in table.loc[one] / table.loc[peer])]
+                for one in mine for peer in theirs))
     if len(sizes) > 1 and mine:
         peaks = scores.pivot(index="contender", columns=grows, values="peak").reindex(names)
         yield f"Ours at each number of {grows}, as a multiple of the first:"
