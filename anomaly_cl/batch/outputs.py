@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from anomaly_cl.detectors.scored import REASONS, SCORED, Scores, naming_columns, score_columns
+from anomaly_cl.detectors.scored import SCORED, Scores, naming_columns, score_columns
 from anomaly_cl.errors import UsageError
 from anomaly_cl.schema import Schema
 from anomaly_cl.table.conform import Rejected
@@ -28,6 +28,12 @@ ABOUT_SERIES = b"anomaly_cl.series"  # in the metadata of a file of spans: what 
 AFTER_POLICY = ("alert", "reasons")
 REJECTS = pa.schema([(ROW_NUMBER, pa.int64()), ("column", pa.string()), ("rule", pa.string()),
                      ("raw_value", pa.string()), ("file", pa.string())])
+
+
+class RowReasons(Protocol):
+    """Which rows are alerts, and why."""
+
+    def of_rows(self, row_numbers: np.ndarray) -> tuple[pa.Array, pa.ChunkedArray]: ...
 
 
 @dataclass(frozen=True)
@@ -99,17 +105,12 @@ def draft_rows(batch: Batch, scores: Scores, draft: pa.Schema, schema: Schema, m
     return pa.table([added[name] if name in added else batch.rows.column(name) for name in draft.names], schema=draft)
 
 
-def finish_draft(
-    draft: Path, scored: Path, schema: pa.Schema, reasons: dict[int, list[dict[str, Any]]], staging: Staging
-) -> None:
-    """Second pass: the draft's rows with their alert and reasons; `reasons` by row number, of the alerts only."""
-    alerts = np.fromiter(reasons, np.int64, len(reasons))
+def finish_draft(draft: Path, scored: Path, schema: pa.Schema, reasons: RowReasons, staging: Staging) -> None:
+    """Second pass: the draft's rows with their alert and reasons."""
     with writing(scored), pq.ParquetFile(draft) as source, ParquetWriter(scored, schema, staging) as writer:
         for rows in source.iter_batches():
-            numbers = rows.column(ROW_NUMBER).to_numpy()
-            mask = np.isin(numbers, alerts)
-            texts = [reasons[number] if alert else None for number, alert in zip(numbers.tolist(), mask, strict=True)]
-            added = {"alert": pa.array(mask), "reasons": pa.array(texts, REASONS)}
+            alerts, told = reasons.of_rows(rows.column(ROW_NUMBER).to_numpy())
+            added = {"alert": alerts, "reasons": told}
             writer.write(pa.table([added.get(name) if name in added else rows.column(name)
                                    for name in schema.names], schema=schema))
 

@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from anomaly_cl.batch.alerts import AlertPool, Candidates, Reasons
+from anomaly_cl.batch.alerts import AlertPool, Candidates
 from anomaly_cl.batch.events import file_schema, without_verdicts
 from anomaly_cl.batch.investigation import Investigation
 from anomaly_cl.batch.journal import Journal
 from anomaly_cl.batch.outputs import Outputs, draft_rows, draft_schema, finish_draft
 from anomaly_cl.batch.pipeline import scored_batches
+from anomaly_cl.batch.reasons import AlertReasons, told_reasons
 from anomaly_cl.batch.rows import Rows
 from anomaly_cl.batch.summary import RunSummary
 from anomaly_cl.detectors.drift import DriftWatch
@@ -57,12 +58,12 @@ def scored_columns(detector: Detector, given: pa.Schema, rows: pa.Schema) -> lis
 def write_scored(
     detector: Detector, rows: Rows, outputs: Outputs, final: pa.Schema, pool: AlertPool, counters: Counters,
     keeping: Keeping, staging: Staging, progress: Progress | None,
-) -> tuple[Candidates, Reasons]:
+) -> tuple[Candidates, AlertReasons]:
     """Write the scored file in two passes; return the alerts, and their reasons by row number."""
     try:
         _write_draft(detector, rows, outputs, draft_schema(final), pool, counters, keeping, progress)
         alerts = pool.alerts()
-        reasons = dict(zip(alerts.row_numbers.tolist(), detector.reasons(alerts.rows), strict=True))
+        reasons = told_reasons(detector, alerts)
         finish_draft(outputs.draft, outputs.scored, final, reasons, staging)
     finally:
         discard(outputs.draft)
