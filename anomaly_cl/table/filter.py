@@ -20,7 +20,7 @@ LONGEST_SECONDS = 60.0  # for a batch of rows
 
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": False, "autoload_known_extensions": False, "autoinstall_known_extensions": False,
-    "python_enable_replacements": False, "threads": 1, "memory_limit": "512MB", "temp_directory": "",
+    "python_enable_replacements": False, "threads": 1, "temp_directory": "",
     "max_expression_depth": 100,  # beyond some hundred, Python could not read the parsed condition
     "lock_configuration": True,
 }
@@ -116,8 +116,8 @@ def _refuse_chance(connection: duckdb.DuckDBPyConnection, condition: str, names:
         known = connection.execute("SELECT function_name, stability, macro_definition FROM duckdb_functions() "
                                    "WHERE list_contains(?, function_name)", [sorted(names)]).fetchall()
         if volatile := sorted({name for name, stability, _ in known if stability == "VOLATILE"}):
-            raise UsageError("a row filter must depend on the row alone", f"{condition!r} calls {', '.join(volatile)}",
-                             "compare columns with constants")
+            raise UsageError("a row filter must depend on the row alone",
+                             f"{_brief(condition)} calls {', '.join(volatile)}", "compare columns with constants")
         names = set().union(*(_functions(_nodes(_parsed(connection, f"SELECT {macro}"))) for *_, macro in known if macro
                               )) - seen
 
