@@ -98,10 +98,15 @@ def _from_pandas(frame: pd.DataFrame) -> pa.Table:
 def _from_series(column: pd.Series) -> pa.Array | pa.ChunkedArray:
     try:
         return pa.array(column, from_pandas=True)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        missing = column.isna()
-        return pa.array([None if gone else _as_text(value) for value, gone in zip(column, missing, strict=True)],
-                        pa.string())
+    except (pa.ArrowException, TypeError, ValueError, ArithmeticError):
+        return pa.array([None if _is_missing(value) else _as_text(value) for value in column], pa.string())
+
+
+def _is_missing(value: object) -> bool:
+    try:
+        return bool(pd.isna(value))
+    except (ValueError, ArithmeticError):  # a list; a decimal that signals when it is compared
+        return False
 
 
 def _as_text(value: object) -> str:

@@ -48,7 +48,7 @@ def odd_table(rng: np.random.Generator) -> pa.Table:
             names[place] = str(rng.choice(NAMES))
         elif len(names) > 1:
             del columns[place], names[place]
-    if rng.random() < 0.005:
+    if rng.random() < 0.002:
         columns += [pa.array(np.zeros(n))] * 10_000
         names += [f"c{i}" for i in range(10_000)]
     return pa.table(columns, names)

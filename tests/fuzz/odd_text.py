@@ -98,7 +98,7 @@ def _oddly(rows: list[list[str]], names: list[str], rng: np.random.Generator) ->
             del row[column]
     elif what == 7 and rows:
         rows[int(rng.integers(len(rows)))][column] = _long_cell(rng)
-    elif rng.random() < 0.03:
+    elif rng.random() < 0.01:
         names += [f"c{i}" for i in range(10_000)]
         for row in rows:
             row += ["1"] * 10_000

@@ -55,7 +55,8 @@ def _used(folder: Path, files: dict[str, bytes]) -> None:
     detector = load(_write(folder, files))
     # whatever the numbers of a forged model are, in floating point they may tell rows apart by their neighbours
     scored_or_rejected(detector, payments(5, seed=3), 5, alone=False)
-    detector.explain_table(detector.reference_.slice(0, 1))
+    if hashlib.sha256(files["model.json"]).digest()[0] < 64:  # of every fourth, as it takes long
+        detector.explain_table(detector.reference_.slice(0, 1))
 
 
 @pytest.mark.parametrize("part", PARTS)

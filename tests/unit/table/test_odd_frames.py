@@ -16,6 +16,7 @@ SCHEMA = Schema((Column("a", Kind.CATEGORICAL, "string"),))
 @pytest.mark.parametrize(("values", "read"), [
     ([decimal.Decimal("Infinity"), ","], ["Infinity", ","]), ([1, "x", None], ["1", "x", None]),
     (["\ud83d"], ["\\ud83d"]), ([2**70, "x"], [str(2**70), "x"]),
+    ([decimal.Decimal("sNaN"), "x"], [None, "x"]), ([[1.0], "x"], ["[1.0]", "x"]),
 ])
 def test_objects_of_any_sort_are_read_as_text(values, read):
     frame = pd.DataFrame({"a": pd.Series(values, dtype=object)})
