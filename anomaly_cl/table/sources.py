@@ -102,7 +102,7 @@ def _from_series(column: pd.Series) -> pa.Array | pa.ChunkedArray:
         return pa.array([None if _is_missing(value) else _as_text(value) for value in column], pa.string())
 
 
-def _is_missing(value: object) -> bool:
+def _is_missing(value: Any) -> bool:
     try:
         return bool(pd.isna(value))
     except (ValueError, ArithmeticError):  # a list; a decimal that signals when it is compared
