@@ -15,8 +15,8 @@ import numpy as np
 from anomaly_cl.scoring.candidates import best_candidates, factors
 from anomaly_cl.scoring.neighbours import ExactNeighbours
 
-LANES = 16  # partial sums of squares: what a register of the processor holds
-LAST_LANES = 4  # left when halves have been added to halves; these are added in double precision
+FOLDED = 32  # columns are filled up to a multiple; squares are added half to half
+FEWEST_SUMS = 4  # left then at least, to be added in double precision
 
 RECALL = 0.995  # of the five nearest, that the components must find among rows of the bank
 COMPONENTS = (16, 32, 48, 64, 96, 128, 192, 256)
@@ -37,7 +37,7 @@ class FilteredNeighbours:
     def __init__(self, bank: np.ndarray, centre: np.ndarray, basis: np.ndarray):
         self.centre, self.basis = centre, basis
         self.n_rows, self.width = bank.shape
-        self.bank = _filled(bank.astype(np.float32), LANES)
+        self.bank = _filled(bank.astype(np.float32), FOLDED)
         centred = bank.astype(np.float64) - centre
         projected = centred @ basis.astype(np.float64)
         self.factors = factors(projected, np.square(centred).sum(axis=1))
@@ -77,7 +77,7 @@ class FilteredNeighbours:
             np.matmul(centred, self.basis, out=projected[:, :-1])
             np.matmul(projected, self.factors, out=estimates)
             candidates = np.sort(best_candidates(estimates, n_candidates)[:len(rows)], axis=1)
-            measured = _squared_distances(_filled(rows.astype(np.float32, copy=False), LANES), self.bank, candidates)
+            measured = _squared_distances(_filled(rows.astype(np.float32, copy=False), FOLDED), self.bank, candidates)
             order = np.argsort(measured, axis=1, kind="stable")[:, :k]
             part = slice(start, start + len(rows))
             squared[part] = np.take_along_axis(measured, order, 1)
@@ -96,18 +96,15 @@ class FilteredNeighbours:
 def _squared_distances(X: np.ndarray, bank: np.ndarray, which: np.ndarray) -> np.ndarray:
     """Squared distances (rows, n) float64 of X (rows, width) to rows of the bank at `which` (rows, n), float32 both.
 
-    The width is a multiple of 16; squares are added in a fixed order, whatever else is measured.
+    Squares are added in an order that follows from the width alone, whatever else is measured.
     """
-    apart = bank[which]
-    apart -= X[:, None]
-    apart *= apart
-    lanes = apart[..., :LANES]
-    for start in range(LANES, apart.shape[2], LANES):
-        lanes = lanes + apart[..., start:start + LANES]
-    while lanes.shape[2] > LAST_LANES:
-        half = lanes.shape[2] // 2
-        lanes = lanes[..., :half] + lanes[..., half:]
-    return sum((lanes[..., lane] for lane in range(LAST_LANES)), start=np.zeros(which.shape))
+    squares = bank[which]
+    squares -= X[:, None]
+    squares *= squares
+    while squares.shape[2] % 2 == 0 and squares.shape[2] > FEWEST_SUMS:
+        half = squares.shape[2] // 2
+        squares = squares[..., :half] + squares[..., half:]
+    return sum(np.moveaxis(squares, 2, 0), start=np.zeros(which.shape))
 
 
 def _filled(rows: np.ndarray, multiple: int) -> np.ndarray:
