@@ -15,8 +15,7 @@ import numpy as np
 from anomaly_cl.scoring.candidates import best_candidates, factors
 from anomaly_cl.scoring.neighbours import ExactNeighbours
 
-FOLDED = 32  # columns are filled up to a multiple; squares are added half to half
-FEWEST_SUMS = 4  # left then at least, to be added in double precision
+LANES = 16  # columns are filled up to a multiple; see `compiled`
 
 RECALL = 0.995  # of the five nearest, that the components must find among rows of the bank
 COMPONENTS = (16, 32, 48, 64, 96, 128, 192, 256)
@@ -37,7 +36,7 @@ class FilteredNeighbours:
     def __init__(self, bank: np.ndarray, centre: np.ndarray, basis: np.ndarray):
         self.centre, self.basis = centre, basis
         self.n_rows, self.width = bank.shape
-        self.bank = _filled(bank.astype(np.float32), FOLDED)
+        self.bank = _filled(bank.astype(np.float32), LANES)
         centred = bank.astype(np.float64) - centre
         projected = centred @ basis.astype(np.float64)
         self.factors = factors(projected, np.square(centred).sum(axis=1))
@@ -63,6 +62,8 @@ class FilteredNeighbours:
 
     def query(self, X: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Distances (rows, k) float64, nearest first, and bank positions (rows, k); k is lowered to the bank's size."""
+        from anomaly_cl.scoring.compiled import refine  # numba takes a second to import
+
         k = min(k, self.n_rows)
         n_candidates = min(k + SPARE, self.n_rows)
         squared, found = np.empty((len(X), k)), np.empty((len(X), k), np.intp)
@@ -76,12 +77,10 @@ class FilteredNeighbours:
             centred[len(rows):] = 0
             np.matmul(centred, self.basis, out=projected[:, :-1])
             np.matmul(projected, self.factors, out=estimates)
-            candidates = np.sort(best_candidates(estimates, n_candidates)[:len(rows)], axis=1)
-            measured = _squared_distances(_filled(rows.astype(np.float32, copy=False), FOLDED), self.bank, candidates)
-            order = np.argsort(measured, axis=1, kind="stable")[:, :k]
+            candidates = best_candidates(estimates[:len(rows)], n_candidates)
             part = slice(start, start + len(rows))
-            squared[part] = np.take_along_axis(measured, order, 1)
-            found[part] = np.take_along_axis(candidates, order, 1)
+            refine(_filled(rows.astype(np.float32, copy=False), LANES), self.bank, candidates, squared[part],
+                   found[part])
         return np.sqrt(squared), found
 
     def to_state(self) -> dict[str, Any]:
@@ -91,20 +90,6 @@ class FilteredNeighbours:
     @classmethod
     def from_state(cls, state: Mapping[str, Any], bank: np.ndarray) -> Self:
         return cls(bank, np.asarray(state["centre"]), np.asarray(state["basis"]))
-
-
-def _squared_distances(X: np.ndarray, bank: np.ndarray, which: np.ndarray) -> np.ndarray:
-    """Squared distances (rows, n) float64 of X (rows, width) to rows of the bank at `which` (rows, n), float32 both.
-
-    Squares are added in an order that follows from the width alone, whatever else is measured.
-    """
-    squares = bank[which]
-    squares -= X[:, None]
-    squares *= squares
-    while squares.shape[2] % 2 == 0 and squares.shape[2] > FEWEST_SUMS:
-        half = squares.shape[2] // 2
-        squares = squares[..., :half] + squares[..., half:]
-    return sum(np.moveaxis(squares, 2, 0), start=np.zeros(which.shape))
 
 
 def _filled(rows: np.ndarray, multiple: int) -> np.ndarray:

@@ -96,7 +96,7 @@ class ExactNeighbours:
                 queries = np.ones((len(centred), len(self.single)), np.float32)
                 queries[:, :-1] = centred
                 estimates = queries @ self.single
-                candidates = np.sort(best_candidates(estimates, k + SPARE), axis=1)
+                candidates = best_candidates(estimates, k + SPARE)
                 worst = np.take_along_axis(estimates, candidates, 1).min(axis=1)
                 beyond = np.square(centred).sum(axis=1) - 2 * worst.astype(np.float64)
                 limit = beyond - self._rounding(centred, np.abs(beyond), np.float32)
