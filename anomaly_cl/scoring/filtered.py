@@ -78,6 +78,7 @@ class FilteredNeighbours:
             np.matmul(centred, self.basis, out=projected[:, :-1])
             np.matmul(projected, self.factors, out=estimates)
             candidates = best_candidates(estimates[:len(rows)], n_candidates)
+            np.minimum(candidates, self.n_rows - 1, out=candidates)  # estimates that overflow may pick what fills up
             part = slice(start, start + len(rows))
             refine(_filled(rows.astype(np.float32, copy=False), LANES), self.bank, candidates, squared[part],
                    found[part])

@@ -98,6 +98,9 @@ def test_huge_values_are_far_and_not_infinite() -> None:
     X = np.zeros((2, 30), np.float32)
     X[0, 3], X[1] = 1e6, 1e6
     distances, which = index.query(X, 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        beyond = index.query(np.full((1, 30), 1e30, np.float32), 3)[1]
+    assert (beyond < 500).all()  # nothing is told of what is too large, and nothing but the bank is read
     np.testing.assert_allclose(distances[0], 1e6, rtol=1e-4)
     assert distances[1, 0] == 0
     assert which[1, 0] == 7
