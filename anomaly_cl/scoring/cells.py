@@ -44,14 +44,14 @@ class Cells:
 
     def place(self, values: np.ndarray, ties: np.ndarray) -> np.ndarray:
         """The cell, int (rows, columns), of each of the values with its tie-breaker, both (rows, columns)."""
+        from anomaly_cl.scoring.compiled import place  # numba takes a second to import
+
+        if not (values.shape == ties.shape == (len(values), len(self.edges)) and self.edges.shape == self.edge_ties.shape):
+            raise InputError(f"{len(self.edges)} columns are placed, each value with a tie-breaker",
+                             f"found shapes {values.shape}, {ties.shape} and {self.edge_ties.shape}",
+                             "give the columns of the reference")
         placed = np.empty(values.shape, np.intp)
-        for column, (edges, edge_ties) in enumerate(zip(self.edges, self.edge_ties, strict=True)):
-            value = np.ascontiguousarray(values[:, column])
-            below, not_above = (np.searchsorted(edges, value, side) for side in ("left", "right"))
-            placed[:, column] = below
-            tied = np.flatnonzero(not_above > below)
-            equal = edges == value[tied, None]
-            placed[tied, column] += (equal & (edge_ties < ties[tied, column, None])).sum(axis=1)
+        place(values, ties, self.edges, self.edge_ties, placed)
         return placed
 
     def count(self, cells: np.ndarray) -> np.ndarray:

@@ -114,3 +114,21 @@ def refine(
             candidate = candidates[row, place]
             kept = _keep(nearness, found[row], kept, -_squared_distance(X[row], bank[candidate], lanes), candidate)
         squared[row] = -nearness
+
+
+@compiled()
+def place(
+    values: np.ndarray, ties: np.ndarray, edges: np.ndarray, edge_ties: np.ndarray, placed: np.ndarray
+) -> None:
+    """Fill in how many edges (columns, edges) lie below values with their tie-breakers, all (rows, columns)."""
+    for row in range(values.shape[0]):
+        for column in range(values.shape[1]):
+            value, below, above = values[row, column], 0, edges.shape[1]
+            while below < above:  # edges and their ties rise together
+                middle = (below + above) // 2
+                edge = edges[column, middle]
+                if edge < value or (edge == value and edge_ties[column, middle] < ties[row, column]):
+                    below = middle + 1
+                else:
+                    above = middle
+            placed[row, column] = below
