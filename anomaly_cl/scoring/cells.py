@@ -46,7 +46,8 @@ class Cells:
         """The cell, int (rows, columns), of each of the values with its tie-breaker, both (rows, columns)."""
         from anomaly_cl.scoring.compiled import place  # numba takes a second to import
 
-        if not (values.shape == ties.shape == (len(values), len(self.edges)) and self.edges.shape == self.edge_ties.shape):
+        expected = (len(values), len(self.edges))
+        if not values.shape == ties.shape == expected or self.edges.shape != self.edge_ties.shape:
             raise InputError(f"{len(self.edges)} columns are placed, each value with a tie-breaker",
                              f"found shapes {values.shape}, {ties.shape} and {self.edge_ties.shape}",
                              "give the columns of the reference")
