@@ -1,18 +1,20 @@
 # make demo    install, run the main job on simulated data, open the dashboard (DASHBOARD=0: without it)
 # make test    install, run every test of the default suite
 # make check   lint, types, import order and tests
+# make audit   known weaknesses of the locked packages, as pip-audit's service tells them (needs the network)
 # make benchmark DATA=FOLDER    our detector, its ablations and its peers on public sets
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+AUDIT := .venv-audit
 DASHBOARD ?= 1
 ROWS ?= 50000
 DATA ?= data/adbench
 OUT ?= artifacts/benchmark
 
-.PHONY: install demo test test-all benchmark check format lint clean
+.PHONY: install demo test test-all benchmark check audit format lint clean
 
 install: $(INSTALLED)
 
@@ -47,5 +49,12 @@ lint: $(INSTALLED)
 
 check: lint test
 
+# an environment of its own, so that the tool never changes what it looks at; strict: what cannot be asked about is no pass
+audit:
+	test -x $(AUDIT)/bin/pip-audit || { $(PYTHON) -m venv $(AUDIT) && \
+	    $(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit; }
+	$(AUDIT)/bin/pip-audit --strict --requirement requirements.lock --no-deps --disable-pip --progress-spinner off || \
+	    { echo "audit: NOT passed. Either weaknesses are listed above, or the service could not be asked and nothing is known."; exit 1; }
+
 clean:
-	rm -rf $(VENV) demo artifacts build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(AUDIT) demo artifacts build dist .pytest_cache .mypy_cache .ruff_cache

@@ -9,7 +9,10 @@ _HOMES = {
     "SeriesDetector": "anomaly_cl.detectors.series",
     "Shown": "anomaly_cl.batch.investigation",
     "TabularDetector": "anomaly_cl.detectors.tabular",
+    "export_onnx": "anomaly_cl.detectors.onnx_export",
     "load": "anomaly_cl.detectors.loading",
+    "score_batches": "anomaly_cl.batch.batches",
+    "scored_batch_schema": "anomaly_cl.batch.batches",
     "score_file": "anomaly_cl.batch.score",
     "simulate_transactions": "anomaly_cl.datasets.simulate",
 }

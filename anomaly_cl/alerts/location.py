@@ -15,6 +15,9 @@ from anomaly_cl.errors import InputError
 ENVIRONMENT = "ANOMALY_CL_STORE"
 REMEDY = "give the path of an SQLite file, or a URL such as postgresql://USER:PASSWORD@HOST/DATABASE"
 # The driver is named, because which one stands for "postgresql" differs between versions of SQLAlchemy.
+# What is no path, but an address written wrongly: it may hold a password, so it is neither opened nor shown.
+ADDRESS_LIKE = re.compile(r"://|//[^/]*@|\bpassword\s*=", re.IGNORECASE)
+SCHEME = re.compile(r"[A-Za-z][\w+]+:")  # one letter is the drive of a Windows path
 DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 
 
@@ -27,7 +30,9 @@ def store_url(given: str | Path | None = None) -> URL:
     text = str(given if given is not None else os.environ.get(ENVIRONMENT) or _default_path())
     if "\0" in text:
         raise InputError("the store must be the name of a file", "it holds a NUL character", REMEDY)
-    if not re.match(r"[A-Za-z][\w+]+:", text):  # one letter is the drive of a Windows path
+    if not SCHEME.match(text):
+        if ADDRESS_LIKE.search(text):
+            raise _unreadable("this one")
         return _checked_file(URL.create("sqlite", database=os.path.expanduser(text)))
     url = _parsed(text)
     if url.get_backend_name() == "sqlite":
@@ -72,10 +77,14 @@ def _parsed(text: str) -> URL:
         url = None
     # An "@" left in the host is the rest of a password that had one; nothing of such a URL may be shown.
     if url is None or "@" in (url.host or ""):
-        raise InputError("the URL of the store must be SCHEME://USER:PASSWORD@HOST:PORT/DATABASE",
-                         f"one that begins with {scheme!r} cannot be read",
-                         f"write special characters of the password as %40 (@) or %2F (/), or {REMEDY}") from None
+        raise _unreadable(f"one that begins with {scheme!r}") from None
     return url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
+
+
+def _unreadable(which: str) -> InputError:
+    return InputError("the URL of the store must be SCHEME://USER:PASSWORD@HOST:PORT/DATABASE",
+                      f"{which} cannot be read",
+                      f"write special characters of the password as %40 (@) or %2F (/), or {REMEDY}")
 
 
 def _checked_file(url: URL) -> URL:

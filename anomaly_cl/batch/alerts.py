@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,13 @@ from anomaly_cl.schema import Role, Schema
 from anomaly_cl.scoring.policy import Policy, ScoredRows
 from anomaly_cl.table.read import Batch
 
-Reasons = dict[int, list[dict[str, Any]]]
+
+class Reasons(Protocol):
+    """The reasons of alerts, by the numbers of their rows."""
+
+    def __getitem__(self, row_number: int, /) -> list[dict[str, Any]]: ...
+
+
 NEIGHBOURS = 5
 CHUNK = 1_000
 

@@ -5,22 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from anomaly_cl.detectors.scored import REASONS, SCORED, Scores, naming_columns, score_columns
+from anomaly_cl.detectors.scored import SCORED, Scores, naming_columns, score_columns
 from anomaly_cl.errors import UsageError
 from anomaly_cl.schema import Schema
 from anomaly_cl.table.conform import Rejected
 from anomaly_cl.table.read import BATCH_ROWS, Batch, RowStream, open_rows
-from anomaly_cl.table.write import ParquetWriter, write_text
+from anomaly_cl.table.write import ParquetWriter, Staging, write_text, writing
 
 ROW_NUMBER = "row_number"
 ABOUT_SERIES = b"anomaly_cl.series"  # in the metadata of a file of spans: what places its steps in time, as JSON
@@ -29,10 +30,16 @@ REJECTS = pa.schema([(ROW_NUMBER, pa.int64()), ("column", pa.string()), ("rule",
                      ("raw_value", pa.string()), ("file", pa.string())])
 
 
+class RowReasons(Protocol):
+    """Which rows are alerts, and why."""
+
+    def of_rows(self, row_numbers: np.ndarray) -> tuple[pa.Array, pa.ChunkedArray]: ...
+
+
 @dataclass(frozen=True)
 class Outputs:
     """The scored file, and beside it the rejected rows, those of the history, the spans of series, the manifest, and a
-    draft that is gone in the end.
+    draft and a journal that are gone in the end.
     """
 
     scored: Path
@@ -41,6 +48,7 @@ class Outputs:
     spans: Path
     manifest: Path
     draft: Path
+    journal: Path
 
     @classmethod
     def beside(cls, out: str | Path) -> Outputs:
@@ -51,7 +59,19 @@ class Outputs:
                              "write for example scored.parquet")
         draft = out.with_name(f".{out.name}.{os.getpid()}.draft")
         return cls(out, out.with_suffix(".rejects.parquet"), out.with_suffix(".history.rejects.parquet"),
-                   spans_beside(out), out.with_suffix(".manifest.json"), draft)
+                   spans_beside(out), out.with_suffix(".manifest.json"), draft, out.with_name(f".{out.name}.journal"))
+
+    def publish(self, staging: Staging) -> None:
+        """Give all files their names, the manifest last: where it is, the others are complete and belong to it."""
+        staging.publish(self.rejects, self.history_rejects, self.spans, self.scored, self.manifest)
+
+    def remove_leftovers(self) -> None:
+        """Remove drafts and partial files that killed processes left; the caller is the only one that writes these."""
+        names = (self.scored, self.rejects, self.history_rejects, self.spans, self.manifest)
+        left = re.compile(rf"\.({'|'.join(re.escape(path.name) for path in names)})\.\d+\.(draft|partial)")
+        for file in self.scored.parent.iterdir():
+            if left.fullmatch(file.name):
+                file.unlink(missing_ok=True)
 
 
 def spans_beside(scored: Path) -> Path:
@@ -85,15 +105,12 @@ def draft_rows(batch: Batch, scores: Scores, draft: pa.Schema, schema: Schema, m
     return pa.table([added[name] if name in added else batch.rows.column(name) for name in draft.names], schema=draft)
 
 
-def finish_draft(draft: Path, scored: Path, schema: pa.Schema, reasons: dict[int, list[dict[str, Any]]]) -> None:
-    """Second pass: the draft's rows with their alert and reasons; `reasons` by row number, of the alerts only."""
-    alerts = np.fromiter(reasons, np.int64, len(reasons))
-    with pq.ParquetFile(draft) as source, ParquetWriter(scored, schema) as writer:
+def finish_draft(draft: Path, scored: Path, schema: pa.Schema, reasons: RowReasons, staging: Staging) -> None:
+    """Second pass: the draft's rows with their alert and reasons."""
+    with writing(scored), pq.ParquetFile(draft) as source, ParquetWriter(scored, schema, staging) as writer:
         for rows in source.iter_batches():
-            numbers = rows.column(ROW_NUMBER).to_numpy()
-            mask = np.isin(numbers, alerts)
-            texts = [reasons[number] if alert else None for number, alert in zip(numbers.tolist(), mask, strict=True)]
-            added = {"alert": pa.array(mask), "reasons": pa.array(texts, REASONS)}
+            alerts, told = reasons.of_rows(rows.column(ROW_NUMBER).to_numpy())
+            added = {"alert": alerts, "reasons": told}
             writer.write(pa.table([added.get(name) if name in added else rows.column(name)
                                    for name in schema.names], schema=schema))
 
@@ -106,20 +123,25 @@ def reject_rows(rejected: Sequence[Rejected]) -> pa.Table:
 
 @contextmanager
 def rejecting_rows(
-    source: Any, schema: Schema, rejects: Path, *, where: str | None = None, batch_rows: int = BATCH_ROWS
+    source: Any, schema: Schema, rejects: Path, *, where: str | None = None, batch_rows: int = BATCH_ROWS,
+    staging: Staging | None = None,
 ) -> Iterator[RowStream]:
     """An input as a stream of rows; those that it rejects are in a file in the end, if there are some."""
-    with ParquetWriter(rejects, REJECTS) as writer:
+    with ParquetWriter(rejects, REJECTS, staging) as writer:
         stream = open_rows(source, schema, where=where, batch_rows=batch_rows,
                            on_reject=lambda rows: writer.write(reject_rows(rows)))
         yield stream
-    if not stream.rows_rejected:
+    if stream.rows_rejected:
+        return
+    if staging is None:
         rejects.unlink()
+    else:
+        staging.drop(rejects)
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON beside the name, then rename."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+def write_json(path: Path, content: Any, staging: Staging) -> None:
+    """Write JSON that gets its name together with other files."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n", staging)
 
 
 def sha256_of(path: str | Path) -> str:

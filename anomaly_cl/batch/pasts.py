@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +15,7 @@ from anomaly_cl.alerts.identity import entity_text
 from anomaly_cl.alerts.json_values import json_value
 from anomaly_cl.alerts.models import EntityPast
 from anomaly_cl.batch.amounts import amounts_of, known_amount
+from anomaly_cl.batch.scratch import ScratchFolder
 from anomaly_cl.features.sql_engine import DuckDBEngine
 from anomaly_cl.schema import Role, Schema
 from anomaly_cl.table.casting import plain
@@ -44,12 +44,12 @@ class PastRecords:
         self._n_earlier = 0
 
     def __enter__(self) -> Self:
-        self._folder = TemporaryDirectory(prefix="anomaly_cl-")
+        self._folder = ScratchFolder()
         return self
 
     def __exit__(self, *raised: object) -> None:
         self._close()
-        self._folder.cleanup()
+        self._folder.close()
 
     def add(self, rows: pa.RecordBatch, row_numbers: np.ndarray, risk: np.ndarray) -> None:
         """Set scored records aside, with their numbers and risk (rows,)."""
@@ -81,7 +81,7 @@ class PastRecords:
 
     @property
     def _file(self) -> Path:
-        return Path(self._folder.name) / "records.parquet"
+        return self._folder.path / "records.parquet"
 
     def _write(self, rows: pa.RecordBatch, numbers: pa.Array, risk: pa.Array) -> None:
         amount = self.amount if self.amount in rows.schema.names else None

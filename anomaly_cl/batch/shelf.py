@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
+
+from anomaly_cl.batch.scratch import ScratchFolder
 
 IN_MEMORY = 50_000
 
@@ -19,7 +20,7 @@ class RowShelf:
         self.schema = schema
         self.held: list[pa.Table] = []
         self.files: list[Path] = []
-        self.folder: TemporaryDirectory[str] | None = None
+        self.folder: ScratchFolder | None = None
         self.n_rows = self.n_held = 0
 
     def add(self, rows: pa.Table) -> np.ndarray:
@@ -44,7 +45,7 @@ class RowShelf:
     def close(self) -> None:
         """Remove what lies on disk."""
         if self.folder is not None:
-            self.folder.cleanup()
+            self.folder.close()
 
     def _tables(self) -> Iterator[pa.Table]:
         for file in self.files:
@@ -54,8 +55,8 @@ class RowShelf:
 
     def _write_out(self) -> None:
         if self.folder is None:
-            self.folder = TemporaryDirectory(prefix="anomaly_cl-")
-        file = Path(self.folder.name) / f"{len(self.files)}.arrow"
+            self.folder = ScratchFolder()
+        file = self.folder.path / f"{len(self.files)}.arrow"
         with pa.OSFile(str(file), "wb") as target, pa.ipc.new_file(target, self.schema) as writer:
             for rows in self.held:
                 writer.write_table(rows)

@@ -18,7 +18,7 @@ from anomaly_cl.detectors.scored import Scores
 from anomaly_cl.detectors.series import SeriesDetector
 from anomaly_cl.detectors.series_table import USUAL
 from anomaly_cl.errors import UsageError
-from anomaly_cl.table.write import ParquetWriter
+from anomaly_cl.table.write import ParquetWriter, Staging
 
 MADE = ("start", "end", "steps", "peak", "score", "p_value", "risk", "channels")
 
@@ -71,9 +71,9 @@ def found_spans(detector: SeriesDetector, alerts: Candidates, reasons: Reasons) 
     return Spans(lines, alerts.take(np.array([place[peak] for peak in peaks], np.int64)))
 
 
-def write_spans(path: Path, spans: Spans, schema: pa.Schema) -> None:
+def write_spans(path: Path, spans: Spans, schema: pa.Schema, staging: Staging) -> None:
     """A file with one row a span; see `spans_schema`."""
-    with ParquetWriter(path, schema) as writer:
+    with ParquetWriter(path, schema, staging) as writer:
         writer.write(pa.Table.from_pandas(spans.lines, schema, preserve_index=False))
 
 

@@ -17,6 +17,8 @@ def main() -> None:
         sys.exit(error.exit_code)
     except OSError as error:
         refused = InputError("files must be readable, writable and fit on the disk", str(error),
-                             "check the path, the rights and the free space")
+                             "check the path, the rights and the free space, also of the folder for temporary files")
+        for line in getattr(error, "__notes__", ()):
+            refused.add_note(line)
         say_error(refused)
         sys.exit(refused.exit_code)

@@ -59,7 +59,7 @@ def _payments(folder: Path, rows: int, seed: int, store: Path) -> None:
         history_where=PAST, seed=seed)
     _step("score", model, data, "--out", scored, "--where", AFTER, "--history", data, "--history-where", BEFORE,
           "--keep", "is_fraud", "--store", store)
-    score(model, [str(data)], scored, where=AFTER, history=[str(data)], history_where=BEFORE, keep=["is_fraud"],
+    score(model, [str(data)], str(scored), where=AFTER, history=[str(data)], history_where=BEFORE, keep=["is_fraud"],
           store=str(store))
     _step("evaluate", scored, "--label", "is_fraud")
     evaluate(scored, "is_fraud")
@@ -77,7 +77,7 @@ def _machines(folder: Path, seed: int, store: Path) -> None:
     fit([str(data)], model, detector=DetectorKind.SERIES, entity=["machine"], pretraining="none", period=DAY,
         where=LEARNED, seed=seed)
     _step("score", model, data, "--out", scored, "--store", store)
-    score(model, [str(data)], scored, store=str(store))
+    score(model, [str(data)], str(scored), store=str(store))
 
 
 def _step(*words: object) -> None:

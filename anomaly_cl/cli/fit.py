@@ -12,6 +12,7 @@ from anomaly_cl.cli.fit_events import fit_events
 from anomaly_cl.cli.fit_rows import fit_rows
 from anomaly_cl.cli.fit_series import are_series, fit_series
 from anomaly_cl.cli.options import History, HistoryWhere, Inputs, Where
+from anomaly_cl.cli.processes import distributed_options, first_process_writes
 from anomaly_cl.cli.screen import errors, say
 from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.schema import Role, Schema
@@ -26,6 +27,13 @@ class Logger(StrEnum):
     MLFLOW = "mlflow"
 
 
+class Search(StrEnum):
+    """How the nearest normal rows are found: in each space by itself, or once in all spaces."""
+
+    EXACT = "exact"
+    FAST = "fast"
+
+
 class DetectorKind(StrEnum):
     """What is judged: rows by themselves, records against the past of their entities, or steps of series."""
 
@@ -37,7 +45,7 @@ class DetectorKind(StrEnum):
 OPTIONS = {  # that are not for all detectors
     "pairs": (DetectorKind.TABULAR,), "contamination": (DetectorKind.TABULAR,), "history": (DetectorKind.EVENTS,),
     "entity": (DetectorKind.EVENTS, DetectorKind.SERIES), "channel": (DetectorKind.SERIES,),
-    "period": (DetectorKind.SERIES,),
+    "period": (DetectorKind.SERIES,), "search": (DetectorKind.TABULAR,),
 }
 
 
@@ -75,9 +83,22 @@ def fit(
     contamination: Annotated[str | None, typer.Option(
         metavar="auto|SHARE", help="Leave out rows that look anomalous: the strangest SHARE (0.02 say), or with "
                                    "auto those that surely are. Without it all rows are trusted.")] = None,
+    search: Annotated[Search | None, typer.Option(
+        show_default="exact", help="How normal neighbours are looked for: fast is for files of millions of rows.",
+    )] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of everything random.")] = 0,
     accelerator: Annotated[str, typer.Option(
         metavar="NAME", help="cpu, gpu or auto, as Lightning names them.")] = "auto",
+    strategy: Annotated[str | None, typer.Option(
+        metavar="NAME", show_default="auto",
+        help="How several devices train together, as Lightning names it: ddp, which runs this command once more for "
+             "each of them.")] = None,
+    devices: Annotated[str | None, typer.Option(
+        metavar="N|auto|0,1", show_default="1", help="How many devices of the accelerator train (cpu: processes), or "
+        "which.")] = None,
+    nodes: Annotated[int | None, typer.Option(
+        metavar="N", min=1, show_default="1", help="How many machines train; start the command on each, as Lightning "
+        "says.")] = None,
     logger: Annotated[Logger | None, typer.Option(help="Write training curves with this logger.")] = None,
     log_to: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the training curves.")] = Path("logs"),
 ) -> None:
@@ -99,30 +120,33 @@ def fit(
     chosen = read_schema(inputs, schema, role or []).naming(key=key, entities=entity or (), time=time)
     kind = detector
     if kind is None:
-        for_rows = bool(pairs or contamination or history)
+        for_rows = bool(pairs or contamination or history or search)
         kind = DetectorKind.SERIES if not for_rows and are_series(inputs, chosen, where) else DetectorKind.TABULAR
     _refuse_others(kind, {"pairs": pairs, "contamination": contamination, "history": history, "entity": entity,
-                          "channel": channel, "period": period})
+                          "channel": channel, "period": period, "search": search})
     if not out.parent.is_dir():
         raise UsageError("a model is written to a folder that exists", f"{out.parent} does not", "make it first")
-    options: dict[str, Any] = {"accelerator": accelerator, "enable_progress_bar": errors.is_terminal}
+    distributed = distributed_options(strategy, devices, nodes)
+    options: dict[str, Any] = {"accelerator": accelerator, "enable_progress_bar": errors.is_terminal} | distributed
     if logger:
         options["logger"] = _logger(logger, log_to)
     named = {} if pretraining is None else {"pretraining": pretraining}
     settings = {"random_state": seed, "trainer_options": options} | named
-    if kind is DetectorKind.SERIES:
-        settings |= {} if period is None else {"period": period}
-        series = fit_series(inputs, out, chosen, where, channel, settings)
-        model_id, learned = series.model_id_, list(series.series_schema_.channels)
-    elif kind is DetectorKind.EVENTS:
-        from anomaly_cl.detectors.event_table import event_schema
+    with first_process_writes(out, distributed) as to:
+        if kind is DetectorKind.SERIES:
+            settings |= {} if period is None else {"period": period}
+            series = fit_series(inputs, to, chosen, where, channel, settings)
+            model_id, learned = series.model_id_, list(series.series_schema_.channels)
+        elif kind is DetectorKind.EVENTS:
+            from anomaly_cl.detectors.event_table import event_schema
 
-        events = fit_events(inputs, out, event_schema(chosen), where, history, history_where, settings)
-        model_id, learned = events.model_id_, events.scorer_.encoder_.learned_names_
-    else:
-        settings["contamination"] = read_contamination(contamination)
-        rows = fit_rows(inputs, out, chosen, where, pairs, settings)
-        model_id, learned = rows.model_id_, rows.scorer_.encoder_.learned_names_
+            events = fit_events(inputs, to, event_schema(chosen), where, history, history_where, settings)
+            model_id, learned = events.model_id_, events.scorer_.encoder_.learned_names_
+        else:
+            settings |= {"contamination": read_contamination(contamination)}
+            settings |= {"search": search.value} if search else {}
+            rows = fit_rows(inputs, to, chosen, where, pairs, settings)
+            model_id, learned = rows.model_id_, rows.scorer_.encoder_.learned_names_
     labels = [column.name for column in chosen.with_role(Role.LABEL)]
     say(f"learned from {', '.join(learned)}"
         + (f"; labels not read: {', '.join(labels)}" if labels else ""))

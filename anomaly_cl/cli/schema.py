@@ -10,9 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from anomaly_cl.cli.options import Inputs
-from anomaly_cl.cli.screen import output, say
+from anomaly_cl.cli.screen import output
 from anomaly_cl.schema import LEARNED_FROM, Schema
 from anomaly_cl.table.read import open_rows
+from anomaly_cl.table.write import write_text
 
 
 def schema(
@@ -27,9 +28,10 @@ def schema(
     """
     found = open_rows(inputs).schema
     if out is not None:
-        out.write_text(found.to_yaml(), encoding="utf-8")
+        write_text(out, found.to_yaml())
     if yaml or not output.is_terminal:
-        return say(found.to_yaml().rstrip())
+        print(found.to_yaml().rstrip())  # to the letter: it may be read again; YAML escapes by itself
+        return None
     return say_schema(found)
 
 

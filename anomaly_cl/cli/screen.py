@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,11 +13,35 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from anomaly_cl.errors import PolicyWarning
 
-output = Console()
-errors = Console(stderr=True)
+CONTROL = ("Cc", "Cs")  # Unicode's categories of control characters and surrogates
+# what turns the direction of text
+TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+class DataConsole(Console):
+    """A console for texts from data: what would steer the terminal is written out, as \\x1b."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(written_out(text), **options)
+
+
+def written_out(text: str) -> str:
+    r"""The text with what controls a terminal, or turns the direction of text, as escapes; line breaks and tabs stay.
+
+    >>> print(written_out("a\x1b[31mb"))
+    a\x1b[31mb
+    """
+    return "".join(character if character in "\n\t" or not (
+        character in TURNING or unicodedata.category(character) in CONTROL)
+        else character.encode("unicode_escape").decode() for character in text)
+
+
+output = DataConsole()
+errors = DataConsole(stderr=True)
 
 
 @contextmanager
@@ -38,7 +63,7 @@ def policy_warnings() -> Iterator[None]:
 
         def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
             if issubclass(category, PolicyWarning):
-                errors.print(f"note: {message}", markup=False, highlight=False, soft_wrap=True)
+                note(str(message))
             else:
                 shown(message, category, *where, **more)
 
@@ -53,6 +78,11 @@ def steps(text: str) -> Iterator[Callable[[str], None]]:
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task(text, total=None)
         yield lambda step: bar.update(task, description=f"{text}: {escape(step)}")
+
+
+def note(text: str) -> None:
+    """A line beside the result, on standard error."""
+    errors.print(f"note: {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 def say(text: str) -> None:

@@ -14,7 +14,7 @@ import pyarrow.csv as pa_csv
 from anomaly_cl.datasets.sensors import simulate_sensors
 from anomaly_cl.datasets.transactions import simulate_transactions
 from anomaly_cl.errors import UsageError
-from anomaly_cl.table.write import ParquetWriter
+from anomaly_cl.table.write import ParquetWriter, discard, partial_of, sync, writing
 
 _SUBJECTS: dict[str, Callable[[int, int], pa.RecordBatchReader]] = {
     "transactions": simulate_transactions,
@@ -56,14 +56,15 @@ def write_rows(
 
 @contextmanager
 def _csv(path: Path, schema: pa.Schema, quoted: bool) -> Iterator[pa_csv.CSVWriter]:
-    if not path.parent.is_dir():
-        raise UsageError("the folder to write to must exist", f"there is no {path.parent}", "create it")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = partial_of(path)
     style: Literal["needed", "none"] = "needed" if quoted else "none"
     options = pa_csv.WriteOptions(quoting_style=style, quoting_header=style)
     try:
-        with pa_csv.CSVWriter(partial, schema, write_options=options) as file:
-            yield file
-        os.replace(partial, path)
+        with writing(path):
+            with pa_csv.CSVWriter(partial, schema, write_options=options) as file:
+                yield file
+            sync(partial)
+            os.replace(partial, path)
+            sync(path.parent)
     finally:
-        partial.unlink(missing_ok=True)
+        discard(partial)

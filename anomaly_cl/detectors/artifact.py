@@ -11,8 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +26,7 @@ from safetensors.numpy import save as save_arrays
 
 from anomaly_cl.errors import ModelError, UsageError
 from anomaly_cl.table.integrity import readable_names
+from anomaly_cl.table.write import sync, writing
 
 FORMAT_VERSION = 1
 MODEL, WEIGHTS = "model.json", "weights.safetensors"
@@ -39,13 +40,15 @@ def save_model(folder: str | Path, state: Mapping[str, Any], tables: Mapping[str
     """Write a model folder; a model that stands there already is replaced, anything else is refused.
 
     `state` is a nested dict of JSON values with NumPy arrays as leaves; `tables` are Arrow files by stem.
-    Raises UsageError if the folder holds something other than a model.
+    Raises UsageError if the folder holds something other than a model or cannot be written to, InputError if the disk
+    is full.
     """
     folder = Path(folder)
     if folder.exists() and not (folder.is_dir() and (not any(folder.iterdir()) or (folder / MODEL).exists())):
         raise UsageError("a model is written to a new folder or over an older model",
                          f"{folder} holds something else", "choose another folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, np.ndarray] = {}
     plain = _without_arrays(dict(state), "", arrays)
     files = {WEIGHTS: save_arrays(arrays)} | {f"{name}.arrow": _arrow_bytes(table) for name, table in tables.items()}
@@ -58,7 +61,8 @@ def save_model(folder: str | Path, state: Mapping[str, Any], tables: Mapping[str
     }
     model = json.dumps(head, indent=1, allow_nan=False, ensure_ascii=False).encode()
     files[MODEL] = model.replace(_NO_DIGEST.encode(), hashlib.sha256(model).hexdigest().encode(), 1)
-    _replace_folder(folder, files)
+    with writing(folder):
+        _replace_folder(folder, files)
 
 
 def load_model(folder: str | Path) -> tuple[dict[str, Any], dict[str, pa.Table]]:
@@ -144,8 +148,11 @@ def _with_arrays(value: Any, arrays: Mapping[str, np.ndarray], folder: Path) -> 
 
 
 def _read(folder: Path, name: str) -> bytes:
+    file = folder / name
+    if file.exists() and not file.is_file():  # a pipe would wait for ever, a device would fill the memory
+        raise ModelError("a model folder holds files", f"{file} is something else", "restore the folder from a copy")
     try:
-        return (folder / name).read_bytes()
+        return file.read_bytes()
     except OSError as error:
         raise ModelError(f"a model folder holds {name}", f"{folder / name}: {error.strerror}",
                          "check the folder's name, or restore it from a copy") from error
@@ -179,14 +186,14 @@ def _arrow_table(content: bytes) -> pa.Table:
 
 def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write beside the folder first, so that a model is there whole or not at all."""
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    beside = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+    beside.mkdir()  # as the user's umask wants it: a model holds rows
     try:
         for name, content in files.items():
             with open(beside / name, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-        beside.chmod(0o755)
         if folder.exists():
             older = beside.with_name(beside.name + "-older")
             folder.rename(older)
@@ -194,6 +201,7 @@ def _replace_folder(folder: Path, files: Mapping[str, bytes]) -> None:
             shutil.rmtree(older)
         else:
             beside.rename(folder)
+        sync(folder.parent)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise

@@ -11,6 +11,7 @@ import numpy as np
 
 from anomaly_cl.features.table_encoder import SPACES
 from anomaly_cl.scoring.distances import BankHead, DistanceHead, KNNHead, TailHead
+from anomaly_cl.scoring.extreme import ExtremeHead
 from anomaly_cl.scoring.fusion import FusedSurprise
 from anomaly_cl.scoring.marginal import MarginalHead
 from anomaly_cl.scoring.mismatch import MismatchHead
@@ -19,9 +20,11 @@ from anomaly_cl.table.split import Roles
 
 EMBEDDING, TAILS = "embedding", "tails"
 METRICS = tuple(f"metric_{space}" for space in SPACES)
+JOINT = "joint"  # the learned metrics of all spaces side by side, or without them the spaces
 MATCHING, TOWERS = "matching", ("tower_a", "tower_b")  # spaces of CLIP: projections to compare, and each part by itself
 HEADS: dict[str, type[DistanceHead]] = {
     "knn": KNNHead, "tail": TailHead, "marginal": MarginalHead, "mismatch": MismatchHead, "prototypes": PrototypeHead,
+    "extreme": ExtremeHead,
 }
 
 
@@ -76,6 +79,12 @@ def default_heads(found: Contrasted) -> dict[str, SpaceHead]:
     if found.prototypes is not None:
         heads["prototypes"] = SpaceHead(EMBEDDING, PrototypeHead(found.prototypes))
     return heads | {"tails": SpaceHead(TAILS, TailHead(), weight=0.15)}
+
+
+def joint_heads() -> dict[str, SpaceHead]:
+    """The heads of a fast search: one measures in all spaces at once, and nearly exactly."""
+    joint = KNNHead(k=5, local_power=0.5, search="filtered")
+    return {f"knn_{JOINT}": SpaceHead(JOINT, joint), "tails": SpaceHead(TAILS, ExtremeHead(), weight=0.15)}
 
 
 def weighted_heads(column_of: np.ndarray, weights: np.ndarray) -> dict[str, SpaceHead]:

@@ -15,7 +15,7 @@ from anomaly_cl.detectors import artifact
 from anomaly_cl.detectors.drift import DriftWatch, TableDrift
 from anomaly_cl.detectors.explained_rows import ExplainedRows
 from anomaly_cl.detectors.policies import known_before, resolve, scored_rows
-from anomaly_cl.detectors.row_scorer import check_pretraining
+from anomaly_cl.detectors.row_scorer import BANK_ROWS, FAST, NEIGHBOURS, NO_PRETRAINING, check_pretraining
 from anomaly_cl.detectors.scored import REASONS, SCORED, Scores, naming_columns, score_columns, segment_texts
 from anomaly_cl.errors import InputError, ModelError, UsageError
 from anomaly_cl.schema import Column, Schema
@@ -153,5 +153,15 @@ def check_settings(detector: Any) -> None:
     """UsageError unless the `pretraining` of a detector is known, and its `bank_rows` and `fit_rows` large enough."""
     check_pretraining(detector.pretraining)
     for name, fewest in FEWEST.items():
-        if not getattr(detector, name) >= fewest:
-            raise UsageError(f"{name} must be {fewest} or more", f"it is {getattr(detector, name)!r}", "raise it")
+        value = getattr(detector, name)
+        if value is not None and not value >= fewest:
+            raise UsageError(f"{name} must be {fewest} or more", f"it is {value!r}", "raise it")
+
+
+def check_search(search: str, pretraining: str) -> None:
+    """UsageError unless it is a search by that name, which goes with the pretraining."""
+    if search not in BANK_ROWS:
+        raise UsageError(f"search is one of {[*BANK_ROWS]}", f"it is {search!r}", "choose one of them")
+    if search == FAST and pretraining not in (NEIGHBOURS, NO_PRETRAINING):
+        raise UsageError("the fast search measures in the metrics of neighbour contrast, or in the raw spaces",
+                         f"pretraining is {pretraining!r}", f"use {NEIGHBOURS} or {NO_PRETRAINING}, or search='exact'")

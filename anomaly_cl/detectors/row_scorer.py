@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from anomaly_cl.detectors.ensemble import (
     EMBEDDING,
+    JOINT,
     MATCHING,
     METRICS,
     TAILS,
@@ -19,6 +20,7 @@ from anomaly_cl.detectors.ensemble import (
     HeadEnsemble,
     SpaceHead,
     default_heads,
+    joint_heads,
     weighted_heads,
 )
 from anomaly_cl.detectors.refinement import Confirmed, Measured, Refinement
@@ -36,7 +38,10 @@ from anomaly_cl.table.split import Roles
 
 INPUT_SPACE = "robust"  # what the encoder reads, and where neighbours are looked for
 STANDARD_SPACE = "standard"
-NO_PRETRAINING = "none"
+NO_PRETRAINING, NEIGHBOURS = "none", "neighbours"
+EXACT, FAST = "exact", "fast"
+SLICE_ROWS = 8_192  # encoded and measured at once: the matrices of more would leave the cache, and fill the memory
+BANK_ROWS = {EXACT: 20_000, FAST: 4_096}  # most normal rows that distances are measured to, by search
 
 
 @dataclass(frozen=True)
@@ -55,10 +60,11 @@ class Recipe:
     pairs: Pairs | None = None
     confirmed: Confirmed | None = None
     weights: Mapping[str, float] | None = None
+    search: str = EXACT
 
     def heads(self, found: Contrasted, encoder: TableEncoder) -> dict[str, SpaceHead]:
         """The heads for the columns, and the extra ones; UsageError if a name is taken twice."""
-        heads = default_heads(found)
+        heads = joint_heads() if self.search == FAST else default_heads(found)
         if self.weights is not None:
             weights = np.array([self.weights[name] for name in encoder.learned_names_])
             # what the pretraining left is measured as always, the columns themselves by their weights
@@ -95,6 +101,7 @@ class RowScorer:
         if len(encoded) > recipe.bank_rows:
             self.bank_positions_ = _drawn(roles, recipe.bank_rows, bank)
         in_bank, within = encoded.take(self.bank_positions_), _within(roles, self.bank_positions_)
+        self.joint_ = recipe.search == FAST
         heads = recipe.heads(self._contrasted(encoded.spaces["rank"][roles.learned]), self.encoder_)
         self.ensemble_ = HeadEnsemble(heads).fit(self.spaces(in_bank), within, self.encoder_.two_sided_)
         self.refinement_ = None
@@ -108,7 +115,11 @@ class RowScorer:
 
     def score(self, rows: pa.Table | pa.RecordBatch) -> np.ndarray:
         """Fused surprise (rows,) float64 in nats, higher = stranger."""
-        return self.score_encoded(self.encoder_.transform(rows))
+        scores = np.empty(rows.num_rows)
+        for start in range(0, rows.num_rows, SLICE_ROWS):
+            part = slice(start, start + SLICE_ROWS)
+            scores[part] = self.score_encoded(self.encoder_.transform(rows.slice(start, SLICE_ROWS)))
+        return scores
 
     def score_encoded(self, encoded: EncodedRows) -> np.ndarray:
         """The same of rows that are encoded."""
@@ -139,6 +150,8 @@ class RowScorer:
     def spaces(self, encoded: EncodedRows) -> dict[str, np.ndarray]:
         """What the heads measure in: {space: (rows, width)}."""
         spaces = {**encoded.spaces, TAILS: encoded.tails}
+        if self.joint_:
+            return {TAILS: encoded.tails, JOINT: self._joint(encoded)}
         if isinstance(self.network_, SpaceMetrics):
             return spaces | dict(zip(METRICS, np.split(self.embed(encoded), len(METRICS), axis=1), strict=True))
         if self.network_ is not None:
@@ -155,6 +168,8 @@ class RowScorer:
 
     def nearest(self, encoded: EncodedRows, k: int) -> np.ndarray:
         """Positions (rows, k) in the bank of the nearest normal rows, nearest first."""
+        if self.joint_:
+            return self.ensemble_.nearest({JOINT: self._joint(encoded)}, JOINT, k)
         return self.ensemble_.nearest(encoded.spaces, INPUT_SPACE, k)
 
     def learned_state(self) -> dict[str, Any]:
@@ -168,7 +183,7 @@ class RowScorer:
     def to_state(self) -> dict[str, Any]:
         return self.learned_state() | {
             "ensemble": self.ensemble_.to_state(), "bank_positions": self.bank_positions_,
-            "history": self.history_, "untrained_because": self.untrained_because_,
+            "history": self.history_, "untrained_because": self.untrained_because_, "joint": self.joint_,
         }
 
     @classmethod
@@ -180,6 +195,7 @@ class RowScorer:
         scorer.prototypes_ = state["prototypes"]
         scorer.refinement_ = None if state["refinement"] is None else Refinement.from_state(state["refinement"])
         scorer.ensemble_ = HeadEnsemble.from_state(state["ensemble"])
+        scorer.joint_ = state.get("joint", False)
         scorer.bank_positions_ = np.asarray(state["bank_positions"])
         scorer.history_, scorer.untrained_because_ = state["history"], state["untrained_because"]
         return scorer
@@ -195,6 +211,9 @@ class RowScorer:
 
     def _refined(self, rows: Measured) -> np.ndarray:
         return rows.fused if self.refinement_ is None else self.refinement_(rows)
+
+    def _joint(self, encoded: EncodedRows) -> np.ndarray:
+        return side_by_side(encoded) if self.network_ is None else self.embed(encoded)
 
     def _network_input(self, encoded: EncodedRows) -> np.ndarray:
         return side_by_side(encoded) if isinstance(self.network_, SpaceMetrics) else encoded.spaces[INPUT_SPACE]

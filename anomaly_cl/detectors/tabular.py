@@ -18,12 +18,12 @@ from anomaly_cl.detectors import artifact, probing
 from anomaly_cl.detectors.calibrating import Fitted, calibrate, fit_and_calibrate, resolve_plan
 from anomaly_cl.detectors.explained_rows import UNUSUAL
 from anomaly_cl.detectors.explanation import Explanation
-from anomaly_cl.detectors.fitted import FittedDetector, check_settings, read_rows, refuse
+from anomaly_cl.detectors.fitted import FittedDetector, check_search, check_settings, read_rows, refuse
 from anomaly_cl.detectors.groups import describe_groups
 from anomaly_cl.detectors.pair_table import PairTable
 from anomaly_cl.detectors.refinement import Confirmed
 from anomaly_cl.detectors.report import DetectorReport
-from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer
+from anomaly_cl.detectors.row_scorer import BANK_ROWS, EXACT, NO_PRETRAINING, Recipe, RowScorer
 from anomaly_cl.detectors.trimmed import ROW_NUMBER, check_contamination, numbered, trimmed_table, trusted_rows
 from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.pretraining.pairs import Pairs, pairs_among
@@ -55,7 +55,10 @@ class TabularDetector(FittedDetector, BaseEstimator):
     contamination: None trusts every row. A share above 0 and below 0.5 leaves out the strangest rows, that many; "auto"
     only those that are certainly more than a tail of normal rows would hold, none mostly. `trimmed_` lists them: read
     it, for the promise of the p-values is about rows like those that were kept.
-    bank_rows: most normal rows that distances are measured to; fit_rows: most normal rows drawn from a larger input.
+    search: "exact" measures to the nearest normal rows in each space by itself; "fast" once in all spaces, for files of
+    millions of rows, with pretraining "neighbours" or "none".
+    bank_rows: most normal rows that distances are measured to, 20,000 if None, or 4,096 with the fast search; fit_rows:
+    most normal rows drawn from a larger input.
     """
 
     def __init__(
@@ -69,8 +72,9 @@ class TabularDetector(FittedDetector, BaseEstimator):
         trainer_options: Mapping[str, Any] | None = None,
         calibration: str | CalibrationPlan = "auto",
         contamination: str | float | None = None,
-        bank_rows: int = 20_000,
+        bank_rows: int | None = None,
         fit_rows: int = 200_000,
+        search: str = EXACT,
     ):
         self.pretraining = pretraining
         self.random_state = random_state
@@ -82,6 +86,7 @@ class TabularDetector(FittedDetector, BaseEstimator):
         self.contamination = contamination
         self.bank_rows = bank_rows
         self.fit_rows = fit_rows
+        self.search = search
 
     def fit(self, rows: Any, *, where: str | None = None, pairs: Any = None) -> Self:
         """Learn from normal rows: a DataFrame, Arrow data, array (rows, columns), or path.
@@ -254,7 +259,8 @@ class TabularDetector(FittedDetector, BaseEstimator):
             "kind": KIND, "version": version("anomaly_cl"), "model_id": self.model_id_, "rows": self.rows_,
             "settings": {"pretraining": self.pretraining, "random_state": self.random_state,
                          "calibration": "cross" if self.rows_["models"] > 1 else "split",
-                         "bank_rows": self.bank_rows, "fit_rows": self.fit_rows, "contamination": self.contamination},
+                         "bank_rows": self.bank_rows, "fit_rows": self.fit_rows, "contamination": self.contamination,
+                         "search": self.search},
             "trimmed_positions": self.trimmed_positions_,
             "own_training": self.own_training_, "pairs": self.pairs_ and vars(self.pairs_),
             "schema": self.schema_.to_dict(), "scorer": self.scorer_.to_state(),
@@ -284,11 +290,12 @@ class TabularDetector(FittedDetector, BaseEstimator):
     def _check_settings(self, pairs: Any = None) -> None:
         if pairs is not None and self.pretraining == NO_PRETRAINING:
             raise UsageError("pairs train an encoder", "pretraining is 'none'", "choose one, 'triplet' say")
+        check_search(self.search, self.pretraining)
         check_settings(self)
 
     def _recipe(self) -> Recipe:
         return Recipe(self.pretraining, self.training or TrainingSettings(), self.trainer_options or {},
-                      self.extra_heads or {}, self.bank_rows)
+                      self.extra_heads or {}, self.bank_rows or BANK_ROWS[self.search], search=self.search)
 
     def _sample(
         self, stream: RowStream, n_rows: int, rng: np.random.Generator, known: PairTable | None = None

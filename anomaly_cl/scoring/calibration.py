@@ -199,6 +199,8 @@ class Calibration:
     def _by_part(self, scores: ArrayLike, segments: ArrayLike | None,
                  measure: Callable[[CalibrationSample, np.ndarray], np.ndarray]) -> np.ndarray:
         scores = finite_vector(scores)
+        if self.grouping_ is None and segments is None:
+            return measure(self.whole_, scores)
         names, places = np.unique(np.array(self._names(segments, len(scores)), dtype=object), return_inverse=True)
         p = np.empty(len(scores))
         for place, name in enumerate(names):

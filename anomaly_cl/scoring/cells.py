@@ -44,10 +44,15 @@ class Cells:
 
     def place(self, values: np.ndarray, ties: np.ndarray) -> np.ndarray:
         """The cell, int (rows, columns), of each of the values with its tie-breaker, both (rows, columns)."""
+        from anomaly_cl.scoring.compiled import place  # numba takes a second to import
+
+        expected = (len(values), len(self.edges))
+        if not values.shape == ties.shape == expected or self.edges.shape != self.edge_ties.shape:
+            raise InputError(f"{len(self.edges)} columns are placed, each value with a tie-breaker",
+                             f"found shapes {values.shape}, {ties.shape} and {self.edge_ties.shape}",
+                             "give the columns of the reference")
         placed = np.empty(values.shape, np.intp)
-        for column, (edges, edge_ties) in enumerate(zip(self.edges, self.edge_ties, strict=True)):
-            value, tie = values[:, column, None], ties[:, column, None]
-            placed[:, column] = ((edges < value) | ((edges == value) & (edge_ties < tie))).sum(axis=1)
+        place(values, ties, self.edges, self.edge_ties, placed)
         return placed
 
     def count(self, cells: np.ndarray) -> np.ndarray:

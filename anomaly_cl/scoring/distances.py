@@ -10,9 +10,11 @@ from numpy.typing import ArrayLike
 
 from anomaly_cl.errors import InputError, UsageError
 from anomaly_cl.scoring.arrays import finite_matrix
+from anomaly_cl.scoring.filtered import FilteredNeighbours
 from anomaly_cl.scoring.fusion import Surprise
 from anomaly_cl.scoring.neighbours import ExactNeighbours
 
+SEARCHES = ("exact", "filtered")
 SMALLEST_SHARE = 0.3  # of the median distance between neighbours: what a knot of nearly equal rows counts as
 
 
@@ -49,11 +51,12 @@ class KNNHead:
     With a `local_power` above 0 it is divided by that power of the distance that those neighbours have to their own.
     At 0.5 it lies half-way, in logarithms, from the distance to the ratio of both: a sparse but normal region is less
     strange. The full ratio, 1, is that of LOF; it forgets how far out a row lies. A bank of fewer than k rows lowers k.
-    Results are equal, bit for bit, however the rows are cut into chunks; equal distances take the earliest row.
+    Results are equal, bit for bit, however the rows are cut into chunks; equal distances take the earliest row. With
+    the search "filtered", new rows find nearly all of their true neighbours, many times quicker: `FilteredNeighbours`.
     """
 
-    def __init__(self, k: int = 5, aggregate: str = "mean", local_power: float = 0.0):
-        self.k, self.aggregate, self.local_power = k, aggregate, local_power
+    def __init__(self, k: int = 5, aggregate: str = "mean", local_power: float = 0.0, search: str = "exact"):
+        self.k, self.aggregate, self.local_power, self.search = k, aggregate, local_power, search
 
     def fit(self, X: ArrayLike) -> Self:
         """Keep normal rows (rows, columns) as the bank; one row is enough."""
@@ -64,9 +67,12 @@ class KNNHead:
         if not 0 <= self.local_power <= 1:
             raise UsageError("the power of local scaling lies between 0 and 1", f"it is {self.local_power}",
                              "use for example 0.5")
+        if self.search not in SEARCHES:
+            raise UsageError(f"the search is one of {SEARCHES}", f"it is {self.search!r}", "choose one of them")
         self.bank_ = np.array(finite_matrix(X, fewest=1))
-        self.index_ = ExactNeighbours(self.bank_)
-        self._measure_own_rows()
+        exact = ExactNeighbours(self.bank_)
+        self.index_ = exact if self.search == "exact" else FilteredNeighbours.fit(self.bank_)
+        self._measure_own_rows(exact)
         return self
 
     def neighbours(self, X: ArrayLike, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -85,7 +91,7 @@ class KNNHead:
     def _aggregate(self, distances: np.ndarray) -> np.ndarray:
         return _row_mean(distances) if self.aggregate == "mean" else distances[:, -1]
 
-    def _measure_own_rows(self) -> None:
+    def _measure_own_rows(self, exact: ExactNeighbours) -> None:
         """The distance of each row of the bank to the others (`own_`), and what it counts as a neighbour (`scales_`).
 
         The scales are powers of such distances, never much below the median's and never zero.
@@ -94,7 +100,7 @@ class KNNHead:
             self.own_, self.scales_ = np.zeros(1), np.ones(1)
             return
         # the first is the row itself; one more than k, for rows whose own neighbour is the row left out
-        distances, indices = (found[:, 1:] for found in self.index_.query(self.bank_, self.k + 2))
+        distances, indices = (found[:, 1:] for found in exact.query(self.bank_, self.k + 2))
         k = min(self.k, distances.shape[1])
         spare = distances.shape[1] > k
         self.own_ = raw = self._aggregate(distances[:, :k])
@@ -114,14 +120,16 @@ class KNNHead:
         self.own_ = raw / _row_mean(scales)
 
     def to_state(self) -> dict[str, Any]:
-        return {"k": self.k, "aggregate": self.aggregate, "local_power": self.local_power, "bank": self.bank_,
-                "own": self.own_, "scales": self.scales_}
+        state = {"k": self.k, "aggregate": self.aggregate, "local_power": self.local_power, "bank": self.bank_,
+                 "own": self.own_, "scales": self.scales_}
+        return state | ({"filter": self.index_.to_state()} if isinstance(self.index_, FilteredNeighbours) else {})
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
-        head = cls(state["k"], state["aggregate"], state["local_power"])
+        head = cls(state["k"], state["aggregate"], state["local_power"], SEARCHES["filter" in state])
         head.bank_ = np.asarray(state["bank"])
-        head.index_ = ExactNeighbours(head.bank_)
+        head.index_ = (FilteredNeighbours.from_state(state["filter"], head.bank_) if "filter" in state
+                       else ExactNeighbours(head.bank_))
         head.own_, head.scales_ = np.asarray(state["own"]), np.asarray(state["scales"])
         return head
 

@@ -1,8 +1,9 @@
 """Exact nearest neighbours: the same numbers, bit for bit, however the queries are cut into chunks.
 
 A matrix product gives |x|^2 + |y|^2 - 2xy quickly, but rounds differently for every shape of matrix. So the quick way
-only proposes candidates; their distances are then summed column by column, and an error bound proves that no other row
-is nearer. Where the bound cannot prove it (ties), every row within the bound is measured.
+only proposes candidates, in single precision; their distances are then summed column by column, and an error bound
+proves that no other row is nearer. Where the bound cannot prove it, double precision proposes, and where even that
+cannot (ties), every row within the bound is measured.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from anomaly_cl.errors import UsageError
+from anomaly_cl.scoring.candidates import best_candidates, factors
 
 SPARE = 8  # candidates beyond k
 FEW_COLUMNS = 8  # up to here a k-d tree beats the matrix product
@@ -47,6 +49,8 @@ class ExactNeighbours:
         self.proposer = None if only_nearest and not few else NearestNeighbors(
             algorithm="kd_tree" if few else "brute").fit(centred)
         self.kept = None if only_nearest else centred
+        with np.errstate(over="ignore"):  # what is too large for single precision is left to double
+            self.single = None if only_nearest or few else factors(centred, self.squares)
 
     def query(self, X: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Distances (rows, k), nearest first, and bank positions (rows, k); k is lowered to the size of the bank."""
@@ -72,13 +76,50 @@ class ExactNeighbours:
         if self.proposer is None:
             raise UsageError("this index is asked for the nearest row only", f"it is asked for {k}",
                              "make it without only_nearest")
+        if self.single is None or n_distinct <= k + SPARE:
+            return self._proposed_in_double(X, k)
+        nearest, which, proved = self._proposed_in_single(X, k)
+        if len(unproved := np.flatnonzero(~proved)):
+            nearest[unproved], which[unproved] = self._proposed_in_double(X[unproved], k)
+        return nearest, which
+
+    def _proposed_in_single(self, X: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As _nearest_distinct, and for each row whether it is proved that no other row is nearer."""
+        assert self.single is not None
+        nearest, which = np.empty((len(X), k)), np.empty((len(X), k), np.intp)
+        proved = np.zeros(len(X), bool)
+        step = max(1, CELLS // self.single.shape[1])
+        for start in range(0, len(X), step):
+            part = slice(start, start + step)
+            centred = X[part] - self.centre
+            with np.errstate(over="ignore", invalid="ignore"):
+                queries = np.ones((len(centred), len(self.single)), np.float32)
+                queries[:, :-1] = centred
+                estimates = queries @ self.single
+                candidates = best_candidates(estimates, k + SPARE)
+                worst = np.take_along_axis(estimates, candidates, 1).min(axis=1)
+                beyond = np.square(centred).sum(axis=1) - 2 * worst.astype(np.float64)
+                limit = beyond - self._rounding(centred, np.abs(beyond), np.float32)
+            candidates = np.minimum(candidates, len(self.counts) - 1)  # where estimates are NaN, nothing is proved
+            nearest[part], which[part] = self._measured(X[part], candidates, k)
+            proved[part] = limit > nearest[part, -1]
+        return nearest, which, proved
+
+    def _measured(self, X: np.ndarray, candidates: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Squared distances (rows, k) to the nearest of some distinct rows (rows, n), and which they are."""
+        squared = _squared_distances(self.columns, X, np.arange(len(X))[:, None], candidates)
+        order = np.argsort(squared, axis=1, kind="stable")[:, :k]
+        return np.take_along_axis(squared, order, 1), np.take_along_axis(candidates, order, 1)
+
+    def _proposed_in_double(self, X: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """As _nearest_distinct."""
+        assert self.proposer is not None
+        n_distinct = len(self.counts)
         n_candidates = min(k + SPARE, n_distinct)
         centred = X - self.centre
         proposed, candidates = self.proposer.kneighbors(centred, n_candidates)
         candidates.sort(axis=1)
-        squared = _squared_distances(self.columns, X, np.arange(len(X))[:, None], candidates)
-        order = np.argsort(squared, axis=1, kind="stable")[:, :k]
-        nearest, which = np.take_along_axis(squared, order, 1), np.take_along_axis(candidates, order, 1)
+        nearest, which = self._measured(X, candidates, k)
         if n_candidates < n_distinct:
             beyond = np.square(proposed[:, -1])  # the estimate of every other row is at least this
             unproved = np.flatnonzero(beyond - self._rounding(centred, beyond) <= nearest[:, -1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
@@ -20,7 +20,9 @@ LONGEST_SECONDS = 60.0  # for a batch of rows
 
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": False, "autoload_known_extensions": False, "autoinstall_known_extensions": False,
-    "python_enable_replacements": False, "threads": 1, "lock_configuration": True,
+    "python_enable_replacements": False, "threads": 1, "temp_directory": "",
+    "max_expression_depth": 100,  # beyond some hundred, Python could not read the parsed condition
+    "lock_configuration": True,
 }
 
 
@@ -28,9 +30,9 @@ class RowFilter:
     """A condition such as "TX_FRAUD = 0 AND TX_DATETIME < '2018-08-01'" over the columns of a table.
 
     It is evaluated in a database of its own that can reach neither files nor the network. Raises UsageError unless
-    the condition is one boolean expression over known columns, without subqueries, aggregates or windows: whether a
-    row is kept depends on that row alone. Of a column `time` with a zone the wall clock is compared: DuckDB would take
-    the zone of the machine.
+    the condition is one boolean expression over known columns, without subqueries, aggregates, windows or functions of
+    chance: whether a row is kept depends on that row alone. Of a column `time` with a zone the wall clock is compared:
+    DuckDB would take the zone of the machine.
     """
 
     def __init__(self, condition: str, columns: pa.Schema, time: str | None = None):
@@ -91,7 +93,7 @@ def _columns_used(connection: duckdb.DuckDBPyConnection, condition: str) -> set[
     """Lower-case names of the columns in the condition, after checking that it is one expression."""
     # Bare, brackets cannot close what the query opened; in brackets, nothing but an expression can stand.
     for query in (f"SELECT 1 FROM rows WHERE {condition}", f"SELECT 1 FROM rows WHERE (\n{condition}\n)"):
-        parsed = json.loads(connection.execute("SELECT json_serialize_sql(?)", [query]).fetchall()[0][0])
+        parsed = _parsed(connection, query)
         if parsed["error"] or len(parsed["statements"]) != 1:
             said = parsed.get("error_message", "it is more than one statement")
             raise UsageError("a row filter must be one DuckDB condition", f"{_brief(condition)}: {brief_text(said)}",
@@ -99,7 +101,32 @@ def _columns_used(connection: duckdb.DuckDBPyConnection, condition: str) -> set[
     nodes = list(_nodes(parsed["statements"][0]["node"]["where_clause"]))
     if any(node.get("class") == "SUBQUERY" for node in nodes):
         raise UsageError("a row filter must not hold a subquery", _brief(condition), "compare columns with constants")
+    _refuse_chance(connection, condition, _functions(nodes))
     return {part.lower() for node in nodes for part in node.get("column_names", ())}
+
+
+def _functions(nodes: Iterable[dict[str, Any]]) -> set[str]:
+    """Names of the functions that are called; operators are none."""
+    return {node["function_name"].lower() for node in nodes
+            if node.get("class") == "FUNCTION" and not node.get("is_operator")}
+
+
+def _refuse_chance(connection: duckdb.DuckDBPyConnection, condition: str, names: set[str]) -> None:
+    """Refuse functions that give another value each time, or do something, also within macros."""
+    seen: set[str] = set()
+    while names:
+        seen |= names
+        known = connection.execute("SELECT function_name, stability, macro_definition FROM duckdb_functions() "
+                                   "WHERE list_contains(?, function_name)", [sorted(names)]).fetchall()
+        if volatile := sorted({name for name, stability, _ in known if stability == "VOLATILE"}):
+            raise UsageError("a row filter must depend on the row alone",
+                             f"{_brief(condition)} calls {', '.join(volatile)}", "compare columns with constants")
+        names = set().union(*(_functions(_nodes(_parsed(connection, f"SELECT {macro}"))) for *_, macro in known if macro
+                              )) - seen
+
+
+def _parsed(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+    return json.loads(connection.execute("SELECT json_serialize_sql(?)", [query]).fetchall()[0][0])
 
 
 def _nodes(tree: Any) -> list[dict[str, Any]]:

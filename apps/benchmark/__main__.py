@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anomaly_cl.errors import AnomalyCLError
+from anomaly_cl.errors import AnomalyCLError, UsageError
 from apps.benchmark.guarantees.command import guarantees
 
 if TYPE_CHECKING:
     from apps.benchmark.results import Job, Result
 
-LISTS = ("--seeds", "--only", "--models", "--contaminate", "--counts", "--thresholders", "--weeks", "--methods")
+LISTS = ("--seeds", "--only", "--models", "--contaminate", "--counts", "--thresholders", "--weeks", "--methods",
+         "--rows", "--columns", "--large", "--model", "--peers")
 KeyColumn = Annotated[str, typer.Option("--key", metavar="COLUMN", help="Names the transaction.")]
 TimeColumn = Annotated[str, typer.Option("--time", metavar="COLUMN", help="When it happened.")]
 CustomerColumn = Annotated[str, typer.Option("--customer", metavar="COLUMN", help="Whose card it was.")]
@@ -258,6 +259,44 @@ def channels(
 
 
 @app.command()
+def speed(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results; what is in it is not run again.")],
+    rows: Annotated[list[int] | None, typer.Option(metavar="N ...", min=1, help="Rows that are scored.")] = None,
+    columns: Annotated[list[int] | None, typer.Option(
+        metavar="N ...", min=5, show_default="25", help="Columns; a fifth are categorical.")] = None,
+    large: Annotated[list[int] | None, typer.Option(
+        metavar="N ...", min=1, help="Instead: memory and rows/s of scoring so many rows of 25 columns.")] = None,
+    model: Annotated[list[str] | None, typer.Option(
+        metavar="NAME ...", help="Settings of ours: default, fast.")] = None,
+    settings: Annotated[str | None, typer.Option(
+        metavar="JSON", help="Other settings of ours, as of TabularDetector.")] = None,
+    peers: Annotated[list[str] | None, typer.Option(metavar="NAME ...", help="These peers only.")] = None,
+    repeat: Annotated[int, typer.Option(metavar="N", min=1, help="How often each scoring is measured.")] = 3,
+    alerts_at: Annotated[str | None, typer.Option(
+        metavar="POLICY", show_default="alpha=0.01", help="How ours cuts alerts, as of `anomaly-cl score`.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(
+        metavar="DIR", show_default="OUT/data", help="Folder of the simulated rows, which are kept.")] = None,
+    cores: Annotated[int, typer.Option(metavar="N", min=1, help="Cores that the processes may use.")] = 2,
+) -> None:
+    """Rows a second and peak memory of scoring and fitting, beside PyOD's IForest, ECOD and KNN, on the same rows.
+
+    Example: `python -m apps.benchmark speed --out results --rows 10000 100000 1000000 --columns 10 50 200`
+
+    Example: `python -m apps.benchmark speed --out results --large 1000000 5000000 20000000 --model fast --repeat 1`
+    """
+    from apps.benchmark.speed import contenders
+    from apps.benchmark.speed.command import Place, measure_speed
+    from apps.benchmark.speed.plan import Asked
+
+    if large and (rows or columns):
+        raise UsageError("--large takes the place of --rows and --columns", "both are given", "give one of them")
+    asked = Asked(large or rows or [10_000, 100_000, 1_000_000], columns or (), contenders.ours(model, settings),
+                  contenders.peers(peers), repeat, large=bool(large))
+    place = Place(out, data_dir or out / "data", alerts_at)
+    typer.echo(f"report: {measure_speed(asked, place, cores, typer.echo)}")
+
+
+@app.command()
 def tails(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the result, tails.md.")],
     rows: Annotated[int, typer.Option(metavar="N", min=100, help="Calibration rows.")] = 5000,
@@ -285,6 +324,27 @@ def dashboard(
     from apps.benchmark.dashboard.command import measure_dashboard
 
     typer.echo(f"report: {measure_dashboard(out, alerts, typer.echo, plans=plans)}")
+
+
+@app.command()
+def kills(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results; what is in it is not run again.")],
+    kills: Annotated[int, typer.Option(
+        metavar="N", min=1, help="Killed runs that score, and as many that write to each store.")] = 100,
+    rows: Annotated[int, typer.Option(metavar="N", min=1000, help="Rows of the input.")] = 1_500,
+    cost_rows: Annotated[int, typer.Option(metavar="N", min=1000, help="Rows to measure the cost on.")] = 300_000,
+    server: Annotated[str | None, typer.Option(
+        metavar="URL", help="Also kill runs that write to PostgreSQL: any database of a server, on which others are "
+        "made and dropped.")] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the moments.")] = 0,
+) -> None:
+    """Kill runs of `anomaly-cl score` at random moments, go on with each, and compare with one that nothing stopped.
+
+    Example: `python -m apps.benchmark kills --kills 100 --out results`
+    """
+    from apps.benchmark.kills.command import measure_kills
+
+    typer.echo(f"report: {measure_kills(out, kills, rows, cost_rows, server, seed, typer.echo)}")
 
 
 def spread(arguments: Sequence[str], lists: Sequence[str] = LISTS) -> list[str]:

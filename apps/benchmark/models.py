@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from anomaly_cl.errors import UsageError
 
 OURS = "ours"
+FAST = f"{OURS}-fast"
 PLAIN, TRIMMED = f"{OURS}-plain", f"{OURS}-trimmed"  # both without pretraining; the second trims and refits
 # models whose loss by anomalies among the training rows is measured
 UNCLEAN = (OURS, PLAIN, TRIMMED, "KNN-1", "KNN-5", "IForest")

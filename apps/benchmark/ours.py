@@ -15,7 +15,7 @@ from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.features.table_encoder import TableEncoder
 from anomaly_cl.pretraining.fit import METHODS
 from anomaly_cl.table.split import Split
-from apps.benchmark.models import OURS, PLAIN, TRIMMED
+from apps.benchmark.models import FAST, OURS, PLAIN, TRIMMED
 
 TOKEN = Split(0.02)  # ablations are of the ranking, for which the models that calibrate are fitted in vain
 
@@ -50,7 +50,7 @@ def our_models() -> dict[str, Callable[[int], TabularDetector]]:
     makers: dict[str, Callable[[int], TabularDetector]] = {
         OURS: benchmark_detector,
         f"{OURS}-without-contrast": partial(chosen_heads, None, sorted(plain)),
-        PLAIN: partial(quick, None), TRIMMED: partial(quick, "auto"),
+        FAST: searching_fast, PLAIN: partial(quick, None), TRIMMED: partial(quick, "auto"),
     }
     makers |= {f"{OURS}-{method}": partial(pretrained, method) for method in [*METHODS, NO_PRETRAINING]}
     makers |= {f"{OURS}-{method}-alone": partial(chosen_heads, method, sorted(contrastive)) for method in METHODS}
@@ -61,6 +61,11 @@ def pretrained(method: str | None, seed: int) -> TabularDetector:
     """The default detector with this pretraining (None: its own), and no more than a token calibration."""
     detector = benchmark_detector(seed).set_params(calibration=TOKEN)
     return detector if method is None else detector.set_params(pretraining=method)
+
+
+def searching_fast(seed: int) -> TabularDetector:
+    """The default detector with its fast search."""
+    return pretrained(None, seed).set_params(search="fast")
 
 
 def quick(contamination: str | None, seed: int) -> TabularDetector:

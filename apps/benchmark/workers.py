@@ -24,7 +24,7 @@ class _Worker(Generic[Task, Outcome]):
         context = mp.get_context("spawn")  # a fork would inherit torch's threads in a state that hangs
         self.pipe, far = context.Pipe()
         self.process = context.Process(target=_serve, args=(function, far), daemon=True)
-        with _one_thread():
+        with one_thread():
             self.process.start()
         far.close()
 
@@ -88,7 +88,7 @@ def _serve(function: Callable[[Any], Any], pipe: Connection) -> None:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Libraries read these when they are loaded, so a process must be started with them."""
     before = {name: os.environ.get(name) for name in ONE_THREAD}
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))

@@ -82,7 +82,13 @@ class Roles:
     def read(cls, path: str | Path) -> Roles:
         """The roles of a YAML file; InputError if it cannot be read, UsageError for what it cannot mean."""
         try:
-            data = yaml.safe_load(Path(path).read_text("utf-8"))
+            text = Path(path).read_text("utf-8")
+            if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+                # a few lines of them can stand for more than fits the memory, once they are written out
+                raise UsageError("a roles file repeats nothing by aliases", f"{path} does", "write it out")
+            data = yaml.safe_load(text)
+        except UsageError:
+            raise
         except (OSError, ValueError, TypeError, OverflowError, RecursionError, yaml.YAMLError) as error:
             said = str(error).splitlines() or [type(error).__name__]
             raise InputError("the roles file must be readable YAML", f"{path}: {brief_text(said[0])}",

@@ -26,6 +26,7 @@ SCHEMA = Schema((
 DETECTORS = {
     **{name: {"pretraining": name, "training": QUICK, "calibration": "split"} for name in METHODS},
     "none": {"pretraining": "none"},
+    "fast search": {"training": QUICK, "calibration": "split", "search": "fast"},
     "cross-fitted": {"training": QUICK, "calibration": CrossFit(2)},
 }
 

@@ -19,7 +19,11 @@ def spark_engine():
     session = (
         pyspark.sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
         .config("spark.sql.shuffle.partitions", "2").config("spark.driver.host", "127.0.0.1")
-        .config("spark.log.level", "OFF").config("spark.driver.memory", "2g").getOrCreate()
+        .config("spark.log.level", "OFF").config("spark.driver.memory", "2g")
+        # little data and many queries: compiling them well takes longer than running them
+        .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+        .config("spark.sql.codegen.wholeStage", "false").config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
+        .config("spark.ui.showConsoleProgress", "false").getOrCreate()
     )
     yield SparkEngine(session)
     session.stop()

@@ -1,4 +1,3 @@
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -76,7 +75,7 @@ def test_what_lay_on_disk_is_gone_after_use(scored, monkeypatch):
         for batch, numbers in _batches(scored, 500):
             pool.add(batch, numbers)
         assert pool.shelf.folder is not None
-        folder = Path(pool.shelf.folder.name)
+        folder = pool.shelf.folder.path
         assert list(folder.iterdir())
         assert pool.shelf.take(np.array([0, 41, pool.shelf.n_rows - 1])).num_rows == 3
     assert not folder.exists()

@@ -83,6 +83,6 @@ def test_records_without_a_time_come_in_the_order_of_the_file(tables):
 
 def test_nothing_is_left_on_disk_and_no_record_has_no_past():
     with PastRecords(SCHEMA, None) as records:
-        folder = records._folder.name
+        folder = records._folder.path
         assert list(records.of("card", [1], np.zeros(0, int), {}, "run")) == []
     assert not pd.io.common.file_exists(folder)

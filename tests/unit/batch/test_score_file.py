@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from anomaly_cl.alerts.store import open_store
+from anomaly_cl.batch import passes
 from anomaly_cl.batch import score as batch_score
 from anomaly_cl.batch.score import score_file
 from anomaly_cl.detectors.tabular import TabularDetector
@@ -97,16 +98,19 @@ def test_alerts_reach_the_store_once(detector, source, tmp_path):
     assert _count(store, "SELECT count(*) FROM alerts WHERE key IS NULL OR occurred_at IS NULL") == 0
 
 
-@pytest.mark.parametrize("where_it_breaks", ["finish_draft", "draft_rows"])
-def test_a_failure_leaves_nothing_behind(detector, source, tmp_path, monkeypatch, where_it_breaks):
+@pytest.mark.parametrize("where_it_breaks", ["finish_draft", "draft_rows", "open_rows"])
+def test_a_failure_leaves_nothing_but_the_journal_of_scored_rows(
+    detector, source, tmp_path, monkeypatch, where_it_breaks,
+):
     def broken(*_args, **_kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(batch_score, where_it_breaks, broken)
-    before = sorted(tmp_path.iterdir())
-    with pytest.raises(OSError, match="No space"):
+    monkeypatch.setattr(batch_score if where_it_breaks == "open_rows" else passes, where_it_breaks, broken)
+    before, journal = sorted(tmp_path.iterdir()), tmp_path / ".out.parquet.journal"
+    with pytest.raises(OSError, match="No space") as raised:
         score_file(detector, source, tmp_path / "out.parquet", policy=POLICY)
-    assert sorted(tmp_path.iterdir()) == before
+    assert sorted(tmp_path.iterdir()) == ([*before] if where_it_breaks == "open_rows" else [journal, *before])
+    assert bool(getattr(raised.value, "__notes__", [])) == journal.exists()
 
 
 def test_an_older_result_survives_a_failure(detector, source, tmp_path, monkeypatch):

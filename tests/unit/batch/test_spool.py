@@ -31,7 +31,7 @@ def test_spooled_rows_are_those_of_the_stream_with_their_numbers(file):
 def test_nothing_is_left_on_the_disk(file):
     with Spool() as spool:
         spool.read(open_rows(file), ["a"])
-        folder = Path(spool._folder.name)
+        folder = Path(spool._folder.path)
         assert folder.exists()
     assert not folder.exists()
 

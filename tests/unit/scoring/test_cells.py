@@ -57,3 +57,10 @@ def test_state_restores_the_cells():
 def test_too_few_rows_are_refused():
     with pytest.raises(InputError, match="9 rows"):
         cells_of(np.zeros((5, 1)), 10)
+
+
+def test_other_columns_than_those_of_the_reference_are_refused():
+    cells = cells_of(np.random.default_rng(5).normal(size=(200, 3)), 10)
+    for values, ties in ((np.zeros((4, 2)), np.zeros((4, 2))), (np.zeros((4, 3)), np.zeros((3, 3)))):
+        with pytest.raises(InputError, match="3 columns are placed"):
+            cells.place(values, ties)
