@@ -22,7 +22,7 @@ from anomaly_cl.detectors.report import (
     Stability,
     Trained,
 )
-from anomaly_cl.detectors.row_scorer import NO_PRETRAINING, Recipe, RowScorer
+from anomaly_cl.detectors.row_scorer import EXACT, NO_PRETRAINING, Recipe, RowScorer
 from anomaly_cl.detectors.synthetic import KINDS, synthetic_rows
 from anomaly_cl.errors import InputError, ModelError, UsageError
 from anomaly_cl.features.table_encoder import SPACES, TableEncoder
@@ -60,7 +60,7 @@ def report(
     held_out, rest = table.take(np.sort(order[:n_held_out])), order[n_held_out:]
     n_fitted = min(int(len(rest) * DRAWN_SHARE), MOST_FITTED)
     parts = {NORMAL: held_out} | _anomalies(held_out, table.take(rest[:MOST_FITTED]), schema, anomalies, making)
-    recipe = recipe.unwatched()
+    recipe = replace(recipe.unwatched(), search=EXACT)  # plain distances are told apart from learned ones
     scores = []
     for number, sequence in enumerate(probing, 1):
         on_step(f"probe {number} of {seeds}")

@@ -12,7 +12,7 @@ from anomaly_cl.scoring.thresholds import POLICIES, Alpha, parse_policy
 from tests.unit.scoring.made_up_scores import ALL_POLICIES, made_up
 
 RATES = st.floats(0, 1, exclude_min=True, exclude_max=True)
-COSTS = st.floats(0, 1e20, exclude_min=True)
+COSTS = st.floats(1e-100, 1e20)
 
 
 @given(st.one_of(
