@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from apps.benchmark.results import Job, Result
 
 LISTS = ("--seeds", "--only", "--models", "--contaminate", "--counts", "--thresholders", "--weeks", "--methods",
-         "--rows", "--columns", "--large", "--model", "--peers")
+         "--rows", "--columns", "--large", "--model", "--peers", "--sizes")
 KeyColumn = Annotated[str, typer.Option("--key", metavar="COLUMN", help="Names the transaction.")]
 TimeColumn = Annotated[str, typer.Option("--time", metavar="COLUMN", help="When it happened.")]
 CustomerColumn = Annotated[str, typer.Option("--customer", metavar="COLUMN", help="Whose card it was.")]
@@ -294,6 +294,40 @@ def speed(
                   contenders.peers(peers), repeat, large=bool(large))
     place = Place(out, data_dir or out / "data", alerts_at)
     typer.echo(f"report: {measure_speed(asked, place, cores, typer.echo)}")
+
+
+@app.command()
+def coreset(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of <number>_<name>.npz with X and y.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results; what is in it is not run again.")],
+    seeds: Annotated[list[int] | None, typer.Option(metavar="N ...", help="Seeds of splits and models.")] = None,
+    only: Annotated[list[str] | None, typer.Option(metavar="SET ...", help="These data sets only.")] = None,
+    models: Annotated[list[str] | None, typer.Option(
+        metavar="NAME ...", help="These models only: fast, KNN-5, exact.")] = None,
+    rows: Annotated[int, typer.Option(metavar="N", min=200, help="Training rows at most.")] = 20_000,
+    sizes: Annotated[list[int] | None, typer.Option(
+        metavar="N ...", min=100, show_default="1024 2048 4096 8192 20000", help="Normal rows that are kept.")] = None,
+    jobs: Annotated[int, typer.Option(metavar="N", min=1, help="Worker processes, one thread each.")] = 2,
+    limit: Annotated[float, typer.Option(metavar="SECONDS", help="Longest that one run may take.")] = 3600,
+    again: Annotated[bool, typer.Option("--again", help="Repeat failed runs and those of a changed program.")] = False,
+) -> None:
+    """What it costs to measure distances to a part of the normal rows: the fast search and kNN by size of the bank.
+
+    Only data sets of 0.6 normal rows to each of --rows take part.
+
+    Example: `python -m apps.benchmark coreset --data adbench --out results --sizes 1024 4096 20000`
+    """
+    from apps.benchmark.coreset import SIZES, coreset_jobs, large_sets
+    from apps.benchmark.coreset_report import write_coreset_report
+    from apps.benchmark.data import find_sets
+
+    planned = coreset_jobs(large_sets(find_sets(data, only), rows), sorted(set(seeds or [0])), rows,
+                           sorted(set(sizes or SIZES)), models)
+    try:
+        _run(planned, out, jobs, limit, again=again)
+    finally:  # a run that is stopped has a report of what it did
+        if any(job.file(out).exists() for job in planned):
+            typer.echo(f"report: {write_coreset_report(planned, out)}")
 
 
 @app.command()

@@ -54,23 +54,23 @@ def read_set(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return X, y
 
 
-def one_class_split(y: np.ndarray, seed: int) -> Split:
+def one_class_split(y: np.ndarray, seed: int, train_rows: int = TRAIN_ROWS, test_rows: int = TEST_ROWS) -> Split:
     """Normal rows to train, other normal rows and all anomalies to test; no row is in both, none occurs twice.
 
-    The seed shuffles the normal rows. The first half trains, at most 4,000 of them; the second half and the anomalies
-    test. More than 6,000 test rows are sampled down to 6,000; if fewer than 5 anomalies are left by that, the first 50
-    of the data set are added again.
+    The seed shuffles the normal rows. The first half trains, at most `train_rows` of them; the second half and the
+    anomalies test. More than `test_rows` of these are sampled down to that; if fewer than 5 anomalies are left by it,
+    the first 50 of the data set are added again.
     """
     rng = np.random.RandomState(seed)
     normal = rng.permutation(np.flatnonzero(y == 0))
     anomalies = np.flatnonzero(y == 1)
     half = round(len(normal) / 2)
     test = np.concatenate([normal[half:], anomalies])
-    if len(test) > TEST_ROWS:
-        test = rng.choice(test, TEST_ROWS, replace=False)
+    if len(test) > test_rows:
+        test = rng.choice(test, test_rows, replace=False)
     if y[test].sum() < FEWEST_ANOMALIES <= len(anomalies):
         test = np.union1d(test, anomalies[:ADDED_ANOMALIES])
-    return Split(normal[:half][:TRAIN_ROWS], test)
+    return Split(normal[:half][:train_rows], test)
 
 
 def unclean_split(y: np.ndarray, seed: int, share: float) -> Split:

@@ -35,7 +35,7 @@ def write_report(out: Path) -> None:
         _write_plot(per_set_plot(roc), out / "per_set")
     if frame["share"].notna().any():
         parts += ["## Anomalies left among the training rows", _unclean_text(frame)]
-    parts += _failures(frame)
+    parts += failures(frame)
     (out / "table.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
@@ -123,7 +123,8 @@ def _unclean_text(frame: pd.DataFrame) -> str:
             + markdown(["model", *lines.columns], rows))
 
 
-def _failures(frame: pd.DataFrame) -> list[str]:
+def failures(frame: pd.DataFrame) -> list[str]:
+    """A heading and a table of the runs that ended in an error, if there are any."""
     failed = frame[frame["error"] != ""]
     if failed.empty:
         return []
