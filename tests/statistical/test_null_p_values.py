@@ -47,7 +47,7 @@ def test_null_p_values_of_the_whole_detector_are_super_uniform(n_rows, calibrati
     _assert_promise(draw, 40, calibration=calibration, ties=ties)
 
 
-@pytest.mark.parametrize("calibration", ["cross", "split"])
+@pytest.mark.parametrize("calibration", [pytest.param("cross", marks=pytest.mark.slow), "split"])
 def test_a_learned_metric_breaks_no_promise(calibration):
     def draw(seed):
         return np.split(_simulated(np.random.default_rng(seed), 120 + NEW_ROWS, ties=False), [120])
