@@ -109,7 +109,7 @@ class PastRecords:
     def _known(self, column: str, entities: Sequence[Any], alerted: np.ndarray) -> Iterable[pa.RecordBatch]:
         """The records of these entities, which are told by their positions."""
         schema, place = self._read_schema(), f"{ENTITY} {self.columns.index(column)}"
-        with pq.ParquetFile(self._file) as source:
+        with pq.ParquetFile(self._file, pre_buffer=False) as source:
             wanted = pa.array(entities, source.schema_arrow.field(place).type)
             read = [name for name in schema.names if name in source.schema_arrow.names]
             for rows in source.iter_batches(GROUP, columns=[place, *read]):

@@ -28,7 +28,8 @@ class ParquetFile:
     columns: pa.Schema
 
     def read(self, batch_rows: int) -> Iterator[Raw]:
-        with reading(self.file, "Parquet"), pq.ParquetFile(self.file, buffer_size=1 << 16) as opened:
+        # what Arrow buffers ahead it keeps until the file is closed
+        with reading(self.file, "Parquet"), pq.ParquetFile(self.file, buffer_size=1 << 16, pre_buffer=False) as opened:
             yield from numbered(checked(opened.iter_batches(batch_size=batch_rows)), batch_rows)
 
 
