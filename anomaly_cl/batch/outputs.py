@@ -107,7 +107,10 @@ def draft_rows(batch: Batch, scores: Scores, draft: pa.Schema, schema: Schema, m
 
 def finish_draft(draft: Path, scored: Path, schema: pa.Schema, reasons: RowReasons, staging: Staging) -> None:
     """Second pass: the draft's rows with their alert and reasons."""
-    with writing(scored), pq.ParquetFile(draft, pre_buffer=False) as source, ParquetWriter(scored, schema, staging) as writer:
+    with (
+        writing(scored), pq.ParquetFile(draft, pre_buffer=False) as source,
+        ParquetWriter(scored, schema, staging) as writer,
+    ):
         for rows in source.iter_batches():
             alerts, told = reasons.of_rows(rows.column(ROW_NUMBER).to_numpy())
             added = {"alert": alerts, "reasons": told}
