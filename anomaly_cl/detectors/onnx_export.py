@@ -52,7 +52,8 @@ def scores_of_embeddings(detector: Detector, rows: Any, embeddings: np.ndarray) 
     if np.shape(embeddings) != expected:
         raise UsageError(f"embeddings of these rows have shape {expected}", f"found {np.shape(embeddings)}",
                          "give one line for each row, in order")
-    score = _WithEmbeddings(scorer, np.asarray(embeddings, np.float32)).score(table)
+    encoded = scorer.encoder_.transform(table)  # whole, as the embeddings are
+    score = _WithEmbeddings(scorer, np.asarray(embeddings, np.float32)).score_encoded(encoded)
     return judged(score, detector.calibration_, segment_texts(table, detector.schema_))
 
 

@@ -12,6 +12,7 @@ import torch
 from anomaly_cl import export_onnx
 from anomaly_cl.detectors.events import EventDetector
 from anomaly_cl.detectors.onnx_export import encoder_input, scores_of_embeddings
+from anomaly_cl.detectors.row_scorer import SLICE_ROWS
 from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.encoders.embed import embed
 from anomaly_cl.encoders.metrics import SpaceMetrics
@@ -67,6 +68,13 @@ def test_features_to_alerts_are_the_same_through_onnxruntime(pretraining, tmp_pa
     assert len(json.loads(about["inputs"])) == encoder_input(detector, new).shape[1]
     with pytest.raises(UsageError, match=r"shape \(3000, "):
         scores_of_embeddings(detector, new, embeddings[1:])
+
+
+def test_embeddings_of_more_rows_than_are_scored_at_once_lead_to_the_same_scores():
+    detector = TabularDetector("simclr", training=TRAINING["simclr"], calibration="split").fit(frame(300, 0))
+    new = frame(SLICE_ROWS + 100, 1)
+    np.testing.assert_array_equal(scores_of_embeddings(detector, new, detector.embed(new)).score,
+                                  detector.decision_function(new))
 
 
 @pytest.mark.parametrize("encoder", [
