@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pyarrow as pa
 
 from anomaly_cl.batch.outputs import AFTER_POLICY, draft_rows, draft_schema, scored_schema
 from anomaly_cl.batch.pipeline import scored_batches
+from anomaly_cl.detectors.fitted import refuse
 from anomaly_cl.detectors.loading import Detector, load
 from anomaly_cl.detectors.policies import known_before, resolve, scored_rows
 from anomaly_cl.detectors.scored import REASONS, Scores
@@ -23,13 +25,12 @@ from anomaly_cl.schema import Schema
 from anomaly_cl.scoring.policy import Policy
 from anomaly_cl.scoring.thresholds import Alpha, parse_policy
 from anomaly_cl.table.casting import cast_each, null_nan
-from anomaly_cl.table.conform import Rejected, conform, without_private
+from anomaly_cl.table.conform import conform, without_private
 from anomaly_cl.table.raw import no_rows
-from anomaly_cl.table.read import BATCH_ROWS, Batch, OnReject
+from anomaly_cl.table.read import Batch, OnReject, rows_at_once
 from anomaly_cl.table.sources import parts_of
 
-BATCH_CELLS = 8_000_000  # wide tables come in smaller batches
-
+REMEDY = "mend or leave out the row, or give on_reject, which is then told of such rows"
 
 def score_batches(
     model: Detector | str | Path, batches: Any, *, policy: str | Policy | None = None, keep: Sequence[str] = (),
@@ -57,7 +58,7 @@ def score_batches(
     detector = by_row(load(model) if isinstance(model, str | Path) else model)
     chosen = resolve(by_itself(policy), known_before(detector.calibration_, detector.schema_))
     raws = _numbered(_tables(batches), first_row)
-    return _scored(detector, chosen, raws, keep, on_reject or _refuse)
+    return _scored(detector, chosen, raws, keep, on_reject or partial(refuse, remedy=REMEDY))
 
 
 def scored_batch_schema(
@@ -187,15 +188,8 @@ def _numbered(tables: Iterator[Any], first_row: int) -> Iterator[tuple[pa.Record
     """All rows, cut to batches, with their numbers."""
     for table in tables:
         part = parts_of(table)[1][0]
-        most = max(1, min(BATCH_ROWS, BATCH_CELLS // max(1, len(part.columns))))
         n_rows = 0
-        for raw in part.read(most):
+        for raw in part.read(rows_at_once(len(part.columns))):
             yield raw.rows, raw.numbers + first_row
             n_rows += raw.rows.num_rows
         first_row += n_rows
-
-
-def _refuse(rejected: list[Rejected]) -> None:
-    first = rejected[0]
-    raise InputError(f"column {first.column!r}: {first.rule}", f"row {first.row_number} has {first.raw_value!r}",
-                     "mend or leave out the row, or give on_reject, which is then told of such rows")

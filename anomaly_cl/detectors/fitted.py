@@ -140,13 +140,15 @@ def read_rows(rows: Any, schema: Schema, where: str | None = None) -> pa.Table:
     return pa.Table.from_batches(batches, schema=pa.schema([stream.arrow_schema.field(name) for name in read]))
 
 
-def refuse(rejected: list[Rejected]) -> None:
+def refuse(
+    rejected: list[Rejected],
+    remedy: str = "mend or leave out the row, allow it in the schema, or score a file: rejected rows are then kept "
+                  "beside it",
+) -> None:
     """In memory there is no file for rejected rows, so the first one is an error."""
     first = rejected[0]
-    raise InputError(
-        f"column {first.column!r}: {first.rule}", f"row {first.row_number} has {first.raw_value!r}",
-        "mend or leave out the row, allow it in the schema, or score a file: rejected rows are then kept beside it",
-    )
+    raise InputError(f"column {first.column!r}: {first.rule}", f"row {first.row_number} has {first.raw_value!r}",
+                     remedy)
 
 
 def check_settings(detector: Any) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from anomaly_cl.detectors.fitted import judged, read_rows
 from anomaly_cl.detectors.loading import Detector
-from anomaly_cl.detectors.row_scorer import INPUT_SPACE, RowScorer, side_by_side
+from anomaly_cl.detectors.row_scorer import INPUT_SPACE, RowScorer
 from anomaly_cl.detectors.scored import Scores, segment_texts
 from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.encoders.metrics import SpaceMetrics
@@ -41,7 +41,8 @@ def export_onnx(detector: Detector, path: str | Path) -> dict[str, str]:
 
 def encoder_input(detector: Detector, rows: Any) -> np.ndarray:
     """What the exported encoder takes, float32 (n, width), for rows in any form that `score` takes."""
-    return _input(_scorer(detector), _encoded(detector, rows))
+    scorer = _scorer(detector)
+    return scorer.network_input(scorer.encoder_.transform(read_rows(rows, detector.schema_)))
 
 
 def scores_of_embeddings(detector: Detector, rows: Any, embeddings: np.ndarray) -> Scores:
@@ -76,11 +77,3 @@ def _scorer(detector: Detector) -> RowScorer:
         raise UsageError("only a pretrained encoder can be exported", "this model measures raw distances",
                          "fit with a pretraining other than none")
     return detector.scorer_
-
-
-def _encoded(detector: Detector, rows: Any) -> EncodedRows:
-    return _scorer(detector).encoder_.transform(read_rows(rows, detector.schema_))
-
-
-def _input(scorer: RowScorer, encoded: EncodedRows) -> np.ndarray:
-    return side_by_side(encoded) if isinstance(scorer.network_, SpaceMetrics) else encoded.spaces[INPUT_SPACE]

@@ -139,7 +139,7 @@ class RowScorer:
 
     def embed(self, encoded: EncodedRows) -> np.ndarray:
         """Embeddings (rows, d) float32, not length-normalised; without pretraining, the encoder's input."""
-        rows = self._network_input(encoded)
+        rows = self.network_input(encoded)
         return rows if self.network_ is None else embed(self.network_, rows)
 
     def groups(self, table: pa.Table) -> np.ndarray:
@@ -215,7 +215,8 @@ class RowScorer:
     def _joint(self, encoded: EncodedRows) -> np.ndarray:
         return side_by_side(encoded) if self.network_ is None else self.embed(encoded)
 
-    def _network_input(self, encoded: EncodedRows) -> np.ndarray:
+    def network_input(self, encoded: EncodedRows) -> np.ndarray:
+        """What the network takes, float32 (rows, width)."""
         return side_by_side(encoded) if isinstance(self.network_, SpaceMetrics) else encoded.spaces[INPUT_SPACE]
 
     def _contrasted(self, rank_scores: np.ndarray) -> Contrasted:

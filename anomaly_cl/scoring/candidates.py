@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-GROUPS = 256  # the bank is filled up to a multiple; see `compiled`
+GROUPS = 256  # of the estimates, the i-th in the group i mod 256; a group is looked at if its best is good enough
+LANES = 16  # partial sums of the squares of a row
 NOWHERE = -3e38
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-GROUPS = 256  # of the estimates, the i-th in the group i mod 256; a group is looked at if its best is good enough
-LANES = 16  # partial sums of squares
+from anomaly_cl.scoring.candidates import GROUPS, LANES
+
 LAST_LANES = 4  # left when halves have been added to halves; these are added in double precision
 
 

@@ -71,7 +71,7 @@ class KNNHead:
             raise UsageError(f"the search is one of {SEARCHES}", f"it is {self.search!r}", "choose one of them")
         self.bank_ = np.array(finite_matrix(X, fewest=1))
         exact = ExactNeighbours(self.bank_)
-        self.index_ = exact if self.search == "exact" else FilteredNeighbours.fit(self.bank_)
+        self.index_ = exact if self.search == "exact" else FilteredNeighbours.fit(self.bank_, exact)
         self._measure_own_rows(exact)
         return self
 

@@ -13,10 +13,8 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.extmath import randomized_svd
 
-from anomaly_cl.scoring.candidates import best_candidates, factors
+from anomaly_cl.scoring.candidates import LANES, best_candidates, factors
 from anomaly_cl.scoring.neighbours import ExactNeighbours
-
-LANES = 16  # columns are filled up to a multiple; see `compiled`
 
 RECALL = 0.995  # of the five nearest, that the components must find among rows of the bank
 COMPONENTS = (16, 32, 48, 64, 96, 128, 192, 256)
@@ -45,12 +43,12 @@ class FilteredNeighbours:
         self.factors = factors(projected, np.square(centred).sum(axis=1))
 
     @classmethod
-    def fit(cls, bank: np.ndarray) -> Self:
-        """Learn the components from the bank."""
+    def fit(cls, bank: np.ndarray, exact: ExactNeighbours | None = None) -> Self:
+        """Learn the components from the bank, given its exact neighbours where they are known already."""
         centre = bank.mean(axis=0, dtype=np.float64)
         directions = _directions(bank - centre, max(COMPONENTS))
         probed = bank[np.linspace(0, len(bank) - 1, min(PROBED_ROWS, len(bank))).astype(int)]
-        true = ExactNeighbours(bank).query(probed, PROBED_K + 1)[0]
+        true = (exact or ExactNeighbours(bank)).query(probed, PROBED_K + 1)[0]
         for components in COMPONENTS:
             if components < directions.shape[1]:
                 found = cls(bank, centre, np.ascontiguousarray(directions[:, :components], np.float32))

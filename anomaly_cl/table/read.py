@@ -111,7 +111,7 @@ def open_rows(
     n_columns = max(1, len(parts[0].columns))
     for part in parts:
         require_columns(part.columns.names, Schema(()), part.file)
-    raws = _all_raws(parts, max(1, min(batch_rows, _BATCH_CELLS // n_columns)))
+    raws = _all_raws(parts, rows_at_once(n_columns, batch_rows))
     sampled: list[tuple[str, Raw]] = []
     wanted = min(SAMPLE_ROWS, max(1, _SAMPLE_CELLS // n_columns)) if schema is None else 1
     n_rows = 0
@@ -127,6 +127,11 @@ def open_rows(
     arrow_schema = _arrow_schema(parts, schema)
     keep = RowFilter(where, arrow_schema, schema.only(Role.TIME)) if where is not None else None
     return RowStream(name, schema, arrow_schema, chain(sampled, raws), keep, on_reject)
+
+
+def rows_at_once(n_columns: int, batch_rows: int = BATCH_ROWS) -> int:
+    """Rows of a batch: fewer than `batch_rows` of a wide table."""
+    return max(1, min(batch_rows, _BATCH_CELLS // max(1, n_columns)))
 
 
 def read_table(

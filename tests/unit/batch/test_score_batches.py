@@ -5,7 +5,6 @@ from __future__ import annotations
 import decimal
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,19 +13,14 @@ from anomaly_cl import score_batches, score_file, scored_batch_schema
 from anomaly_cl.detectors.events import EventDetector
 from anomaly_cl.detectors.tabular import TabularDetector
 from anomaly_cl.errors import InputError, UsageError
+from tests.unit.batch.made_up_invoices import invoices
 
 POLICY = "alpha=0.05"
 
 
 @pytest.fixture(scope="module")
 def frame():
-    rng = np.random.default_rng(0)
-    return pd.DataFrame({
-        "invoice_id": [f"I-{i:05d}" for i in range(600)],
-        "booked_at": pd.Timestamp("2026-03-02") + pd.to_timedelta(np.arange(600), unit="h"),
-        "amount": np.exp(rng.normal(3, 1, 600)).round(2), "kind": rng.choice(["a", "b"], 600),
-        "clerk": rng.integers(1, 9, 600),
-    })
+    return invoices(600)
 
 
 @pytest.fixture(scope="module")

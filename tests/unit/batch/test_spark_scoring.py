@@ -7,7 +7,6 @@ import shutil
 import sys
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -23,6 +22,7 @@ from anomaly_cl.schema import Schema
 from tests.acceptance.test_command_line import run
 from tests.acceptance.test_pipelines_page import BLOCKS
 from tests.conftest import ROOT
+from tests.unit.batch.made_up_invoices import invoices
 from tests.unit.detectors.made_up_payments import SCHEMA, fitted, payments
 
 pytestmark = [pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning"),
@@ -30,21 +30,11 @@ pytestmark = [pytest.mark.filterwarnings("ignore:unclosed <socket.socket:Resourc
 NUMBERS = ("score", "p_value", "p_tail", "risk")
 
 
-def invoices():
-    rng = np.random.default_rng(0)
-    return pd.DataFrame({
-        "invoice_id": [f"I-{i:05d}" for i in range(900)],
-        "booked_at": pd.Timestamp("2026-03-02") + pd.to_timedelta(np.arange(900), unit="h"),
-        "amount": np.exp(rng.normal(3, 1, 900)).round(2), "kind": rng.choice(["a", "b"], 900),
-        "clerk": rng.integers(1, 9, 900),
-    })
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A model, and files to score: two of Parquet, and one of text with rows that cannot be scored."""
     folder = tmp_path_factory.mktemp("spark")
-    frame = invoices()
+    frame = invoices(900)
     TabularDetector("none").fit(frame[:600].drop(columns="clerk")).save(folder / "model")
     burst = np.where(np.arange(900) % 90 == 7, 500, 1)
     new = frame.assign(amount=frame["amount"] * burst)
